@@ -1,6 +1,7 @@
 # make book    the site, from nothing: .venv, the pinned packages, the executed notebooks, the pages
 # make test    the same, then every test
 # make serve   the site on localhost, in the browser        make bench   what training costs
+# make bench-site   what the explorers cost in a browser
 # make lint    ruff                                         make pins    requirements.txt anew
 # make clean   remove what was built                        make distclean   and .venv
 # Another interpreter: make book PYTHON=python3.12
@@ -26,6 +27,9 @@ serve: _build/book.stamp
 
 bench: $(INSTALLED)
 	@$(PY) tests/bench_fit.py
+
+bench-site: _build/book.stamp
+	@$(PY) tests/bench_site.py
 
 lint: $(INSTALLED)
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
@@ -70,4 +74,4 @@ _build/book.stamp: $(INSTALLED) $(SOURCES)
 	@mv _build/next/_build/html _build/html && rm -rf _build/next _build/last
 	@touch "$@"
 
-.PHONY: book test serve bench lint pins clean distclean
+.PHONY: book test serve bench bench-site lint pins clean distclean

@@ -1,9 +1,9 @@
-"""What the site needs beyond stock Jupyter Book: formulas rendered when the book is built, the
-book's colours as a stylesheet, boxes, the pipeline drawing, and nothing fetched from anywhere else."""
+"""What the site needs beyond stock Jupyter Book: formulas and explorers drawn when the book is built,
+the book's colours as a stylesheet, boxes, the pipeline drawing, and nothing fetched from elsewhere."""
 
 from pathlib import Path
 
-from . import colours, formulas, notebooks, pages
+from . import colours, explorers, formulas, notebooks, pages
 
 STATIC = Path(__file__).parent / "static"
 
@@ -13,6 +13,7 @@ def add_assets(app):
     # Generated files live outside the output folder, so that a fresh build finds them again.
     assets = Path(app.srcdir) / "_build" / "assets"
     colours.write(assets / "site")
+    explorers.write(assets / "site")
     app.config.html_favicon = str(assets / "site" / "icon.svg")
     katex = formulas.fetch(assets)
     app.config.html_static_path += [str(STATIC), str(assets / "site"), str(katex / "static")]
@@ -23,6 +24,6 @@ def add_assets(app):
 
 def setup(app):
     app.connect("builder-inited", add_assets)
-    for part in (formulas, notebooks, pages):
+    for part in (explorers, formulas, notebooks, pages):
         part.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": False}

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from vae_lib.palette import PALETTE
+from vae_lib.palette import PALETTE, css_variables
 
 
 def stylesheet():
@@ -11,13 +11,11 @@ def stylesheet():
     A formula names a light colour (\\textcolor{#0067A6}{…}), since that is what Jupyter and Colab
     understand too; in dark mode the rule for that colour takes over.
     """
-    light = "".join(f"--{name}:{pair[0]};" for name, pair in PALETTE.items())
-    dark = "".join(f"--{name}:{pair[1]};" for name, pair in PALETTE.items())
     formulas = "\n".join(
         f'html[data-theme="dark"] .katex [style*="color:{pair[0]}" i]{{color:var(--{name})!important}}'
         for name, pair in PALETTE.items()
     )
-    return f':root{{{light}}}\nhtml[data-theme="dark"]{{{dark}}}\n{formulas}\n'
+    return css_variables(":root", 'html[data-theme="dark"]') + formulas + "\n"
 
 
 def icon():

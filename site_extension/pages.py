@@ -9,6 +9,14 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx.transforms import SphinxTransform
 
+# 1.5 MB of script that draws the icons which the theme's icon font has drawn already; preloads of that
+# font, which a browser refuses for a page opened from a folder; and what widgets were like when the
+# kernel stopped.
+USELESS = re.compile(
+    r"""<script[^>]*fontawesome[^>]*></script>\n?|<link rel="preload"[^>]*>\n?"""
+    r"""|<script type="application/vnd\.jupyter\.widget[^>]*>.*?</script>\n?""",
+    re.DOTALL,
+)
 BOXES = ("Predict first", "Definition", "Correction", "Takeaway", "Try it")
 
 
@@ -74,6 +82,10 @@ def finish_pages(app, exception):
         # 1.5 MB of script that draws the icons which the theme's icon font has drawn already, and
         # preloads of that font, which a browser refuses for a page opened from a folder.
         done = re.sub(r"<script[^>]*fontawesome[^>]*></script>\n?|<link rel=\"preload\"[^>]*>\n?", "", html)
+        # what widgets were like when the kernel stopped: no kernel will ask for it
+        done = re.sub(
+            r"<script type=\"application/vnd.jupyter.widget[^>]*>.*?</script>\n?", "", done, flags=re.S
+        )
         done = re.sub(r"<img\s[^>]*>", lambda tag, page=page: finish_image(page, tag), done)
         if done != html:
             page.write_text(done, encoding="utf-8")

@@ -14,5 +14,14 @@ PALETTE: dict[str, tuple[str, str]] = {
     "muted": ("#5B6470", "#A4ACB6"),  # grid, secondary text
 }
 
+PAPER = ("#FFFFFF", "#14181E")  # what explorers are drawn on
+
 LIGHT: dict[str, str] = {name: pair[0] for name, pair in PALETTE.items()}
 DARK: dict[str, str] = {name: pair[1] for name, pair in PALETTE.items()}
+
+
+def css_variables(light: str, dark: str) -> str:
+    """A stylesheet that defines --prior, … and --paper for two selectors, one for each mode."""
+    pairs = {**PALETTE, "paper": PAPER}
+    values = ["".join(f"--{name}:{pair[mode]};" for name, pair in pairs.items()) for mode in (0, 1)]
+    return f"{light}{{color-scheme:light;{values[0]}}}\n{dark}{{color-scheme:dark;{values[1]}}}\n"

@@ -119,6 +119,13 @@ def test_the_package_offers_its_modules():
     assert all(inspect.ismodule(getattr(vae_lib, name)) for name in vae_lib.__all__)
 
 
+def test_mathematics_and_figures_know_no_explorer():
+    """Explorers stand on top: whoever imports vae_lib alone needs no widget."""
+    for name in FLOORS:
+        source = Path(importlib.import_module(f"vae_lib.{name}").__file__).read_text(encoding="utf-8")
+        assert not re.search(r"import.*(explorers|anywidget|ipywidgets)", source), name
+
+
 @pytest.mark.parametrize(("name", "below"), FLOORS.items())
 def test_no_module_knows_one_above_it(name, below):
     source = Path(importlib.import_module(f"vae_lib.{name}").__file__).read_text(encoding="utf-8")
