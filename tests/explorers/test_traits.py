@@ -1,0 +1,124 @@
+"""Explorers as Python objects: what may be set, what they say of themselves, what a page gets."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+import sys
+import zipfile
+
+import matplotlib.pyplot as plt
+import pytest
+from setuptools import build_meta
+
+from vae_lib.explorers import EXPLORERS, KL, base
+from vae_lib.explorers.panel import KernelPanel
+
+SLIDERS = [
+    (name, key)
+    for name, cls in EXPLORERS.items()
+    for key, trait in cls.parameters().items()
+    if isinstance(trait, base.Slider)
+]
+each_explorer = pytest.mark.parametrize("name", EXPLORERS)
+
+
+@pytest.mark.parametrize(("name", "key"), SLIDERS)
+def test_values_that_cannot_be_shown_are_refused(name, key):
+    explorer = EXPLORERS[name]()
+    before, trait = explorer.state(), EXPLORERS[name].parameters()[key]
+    above, below = trait.high * 1.01 + 1, trait.low - abs(trait.low) * 0.01 - 1
+    for bad in (float("nan"), float("inf"), above, below, "1", None, True, [1.0]):
+        with pytest.raises(ValueError, match=f"{key} must be .* from {trait.low} to {trait.high}, got"):
+            setattr(explorer, key, bad)
+        with pytest.raises(ValueError, match=key):
+            EXPLORERS[name](**{key: bad})
+    if trait.integer:
+        with pytest.raises(ValueError, match="whole number"):
+            setattr(explorer, key, trait.low + 0.5)
+    assert explorer.state() == before
+
+
+@pytest.mark.parametrize(("name", "key"), SLIDERS)
+def test_both_bounds_are_allowed(name, key):
+    trait = EXPLORERS[name].parameters()[key]
+    for value in (trait.low, trait.high):
+        explorer = EXPLORERS[name](**{key: value})
+        assert getattr(explorer, key) == value
+        assert type(getattr(explorer, key)) is (int if trait.integer else float)
+
+
+def test_menus_take_their_options_only():
+    for name, cls in EXPLORERS.items():
+        for key, trait in cls.parameters().items():
+            if isinstance(trait, base.Choice):
+                for option in trait.options:
+                    assert getattr(cls(**{key: option}), key) == option
+                with pytest.raises(ValueError, match=", ".join(trait.options)):
+                    EXPLORERS[name](**{key: "something else"})
+
+
+def test_unknown_traits_are_named():
+    with pytest.raises(ValueError, match=r"sigm: not a trait.*mu, sigma"):
+        KL(sigm=1.0)
+
+
+@each_explorer
+def test_repr_makes_the_same_explorer(name):
+    cls = EXPLORERS[name]
+    explorer = cls()
+    assert eval(repr(explorer), {cls.__name__: cls}).state() == explorer.state()
+
+
+@each_explorer
+def test_page_without_a_kernel_gets_the_state_and_words(name):
+    bundle = EXPLORERS[name]()._repr_mimebundle_()
+    assert bundle["text/html"] == EXPLORERS[name]()._repr_mimebundle_()["text/html"], "no ids of objects"
+    found = re.search(r'data-explorer="(\w+)" data-state="([^"]*)"><p>(.*)</p>', bundle["text/html"])
+    assert found[1] == name
+    assert json.loads(html.unescape(found[2])) == EXPLORERS[name]().state()
+    assert EXPLORERS[name].question in html.unescape(found[3])
+
+
+def test_no_markup_in_colab(monkeypatch):
+    monkeypatch.setitem(sys.modules, "google.colab", object())
+    assert set(KL()._repr_mimebundle_()) == {"text/plain", "application/vnd.jupyter.widget-view+json"}
+
+
+@each_explorer
+def test_class_says_what_it_shows(name):
+    cls = EXPLORERS[name]
+    assert cls.__module__ == f"vae_lib.explorers.{name}"
+    assert cls.question.endswith("?") and len(cls.question) < 80
+    assert all(f"`{key}`" in cls.__doc__ for key in cls.parameters()), "each trait is named in the docstring"
+    assert cls.numbers.__doc__
+
+
+@each_explorer
+def test_one_script_for_notebook_and_site(name):
+    """The notebook's module and the site's script hold the same explorer."""
+    script = base.source(name)
+    assert script in EXPLORERS[name]._esm and script in base.site_script(EXPLORERS)
+    assert not re.search(r"^(import|export) ", script, re.M)
+
+
+def test_the_wheel_carries_scripts_and_styles(tmp_path, monkeypatch):
+    root = base.HERE.parents[1]
+    shutil.copytree(root / "vae_lib", tmp_path / "vae_lib")
+    for file in ("pyproject.toml", "README.md"):
+        shutil.copy(root / file, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    inside = zipfile.ZipFile(build_meta.build_wheel(".")).namelist()
+    for name in ("base.js", "explorers.css", *(f"{name}.js" for name in EXPLORERS)):
+        assert f"vae_lib/explorers/{name}" in inside
+
+
+def test_panel_opens_within_its_bounds():
+    def draw(mu):
+        return plt.figure()
+
+    with pytest.raises(ValueError, match="mu must open between 0 and 1, got 2"):
+        KernelPanel(draw, "nothing", mu=(2, 0, 1, 0.1, "μ"))
+    assert "sliders for mu" in repr(KernelPanel(draw, "nothing", mu=(1, 0, 1, 0.1, "μ")))

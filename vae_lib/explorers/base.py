@@ -1,0 +1,212 @@
+"""What all explorers share: traits with bounds, the scripts they run, and what shows without a kernel."""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from numbers import Real
+from pathlib import Path
+
+import anywidget
+import traitlets
+
+from vae_lib.palette import css_variables
+
+HERE = Path(__file__).parent
+
+# How those that show explorers say that they are dark: this site, JupyterLab and notebook 7, VS Code, Colab.
+DARK_MODES = (
+    'html[data-theme="dark"]',
+    '[data-jp-theme-light="false"]',
+    ".vscode-dark",
+    '[data-vscode-theme-kind="vscode-high-contrast"]',
+    'html[theme="dark"]',
+)
+STYLE = css_variables(".vae-explorer", ",".join(f"{mode} .vae-explorer" for mode in DARK_MODES))
+STYLE += (HERE / "explorers.css").read_text(encoding="utf-8")
+MOST_DRAWS = 100_000  # how far the draws of a seed go; an explorer takes the first L of them
+
+
+class Slider(traitlets.TraitType):
+    """A number between two bounds: a trait of an explorer, and the slider that shows it.
+
+    Args:
+        default: the value in which the explorer opens.
+        low, high: the bounds, both allowed.
+        step: distance of two positions of the slider; on a logarithmic slider in powers of ten. A
+            value that is set from Python need not lie on a position.
+        label: the words beside the slider.
+        log: a logarithmic slider.
+        integer: whole numbers only.
+    """
+
+    def __init__(self, default, low, high, step, label, *, log=False, integer=False):
+        self.low, self.high, self.step, self.label = low, high, step, label
+        self.log, self.integer = log, integer
+        super().__init__(default)
+        self.tag(sync=True)
+
+    def validate(self, obj, value):
+        """`value` as a float, or an int for a whole number.
+
+        Raises:
+            ValueError: it is not a number, not whole where it has to be, or outside the bounds.
+        """
+        kind = "a whole number" if self.integer else "a number"
+        wanted = f"{self.name} must be {kind} from {self.low} to {self.high}, got {value!r}"
+        if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+            raise ValueError(wanted)
+        if not self.low <= value <= self.high or (self.integer and value != int(value)):
+            raise ValueError(wanted)
+        return int(value) if self.integer else float(value)
+
+    def control(self, opening) -> dict:
+        """What the script needs to know in order to draw the slider."""
+        return {
+            "name": self.name,
+            "label": self.label,
+            "opening": opening,
+            "min": self.low,
+            "max": self.high,
+            "step": self.step,
+            "log": self.log,
+            "integer": self.integer,
+        }
+
+
+class Choice(traitlets.TraitType):
+    """One of a few named options: a trait of an explorer, and the menu that shows it.
+
+    Args:
+        default: the option in which the explorer opens.
+        options: the values that are allowed, each with the words that the menu shows for it.
+        label: the words beside the menu.
+    """
+
+    def __init__(self, default: str, options: Mapping[str, str], label: str):
+        self.options, self.label = dict(options), label
+        super().__init__(default)
+        self.tag(sync=True)
+
+    def validate(self, obj, value):
+        """`value` itself.
+
+        Raises:
+            ValueError: it is not one of the options.
+        """
+        if value not in self.options:
+            raise ValueError(f"{self.name} must be one of {', '.join(self.options)}, got {value!r}")
+        return value
+
+    def control(self, opening) -> dict:
+        """What the script needs to know in order to draw the menu."""
+        return {
+            "name": self.name,
+            "label": self.label,
+            "opening": opening,
+            "options": list(self.options.items()),
+        }
+
+
+class Explorer(anywidget.AnyWidget):
+    """A figure with sliders: in a notebook a widget, on the site a script without a kernel.
+
+    A subclass names its `question` and its traits, and computes in `numbers()` with vae_lib what its
+    script, the file of the same name, shows. Every trait can be read and set while the figure is on
+    the screen: `explorer.sigma = 0.3` moves it.
+
+    Raises:
+        ValueError: a trait is set to a value outside its bounds, or to something that is no number.
+    """
+
+    name: str
+    question: str
+    _css = STYLE
+    _spec = traitlets.Dict().tag(sync=True)
+
+    def __init_subclass__(cls, **kwargs):
+        # anywidget makes a class of its own for each object, in which _esm has become a trait
+        if "_esm" not in vars(cls):
+            cls.name = cls.__module__.rpartition(".")[2]
+            cls._esm = notebook_script(cls.name)
+        super().__init_subclass__(**kwargs)
+
+    def __init__(self, **state):
+        unknown = set(state) - set(self.parameters())
+        if unknown:
+            known = ", ".join(self.parameters())
+            raise ValueError(f"{', '.join(sorted(unknown))}: not a trait of this explorer; it has {known}")
+        super().__init__(**state)
+
+    @traitlets.default("_spec")  # asked for once, when the state in which the explorer opens goes out
+    def _opening(self) -> dict:
+        controls = [trait.control(getattr(self, name)) for name, trait in self.parameters().items()]
+        return {"question": self.question, "controls": controls}
+
+    @classmethod
+    def parameters(cls) -> dict[str, Slider | Choice]:
+        """The traits that sliders and menus show, in their order on the screen."""
+        traits = {name: trait for base in cls.__mro__[::-1] for name, trait in vars(base).items()}
+        return {name: trait for name, trait in traits.items() if isinstance(trait, Slider | Choice)}
+
+    def state(self) -> dict[str, float | int | str]:
+        """The current value of each parameter."""
+        return {name: getattr(self, name) for name in self.parameters()}
+
+    def numbers(self) -> dict[str, float]:
+        """Every number that the figure shows at the current state, computed by vae_lib."""
+        raise NotImplementedError
+
+    def card(self) -> dict:
+        """What the site needs to draw this explorer without a kernel."""
+        return {"name": self.name, "spec": self._spec, "state": self.state()}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.state().items())})"
+
+    def _repr_mimebundle_(self, **kwargs):
+        bundle = mimebundle(self.model_id, repr(self), self._stub())
+        _, metadata = super()._repr_mimebundle_(**kwargs)  # in Colab, where its front end finds anywidget
+        return (bundle, metadata) if metadata else bundle
+
+    def _stub(self) -> str:
+        """What a page without a kernel gets: the site puts the figure here, others show the words."""
+        state = html.escape(json.dumps(self.state()), quote=True)
+        words = (
+            f"An interactive figure: {self.question} It moves on the book’s site and in a running notebook."
+        )
+        return (
+            f'<div class="vae-explorer" data-explorer="{self.name}" data-state="{state}">'
+            f"<p>{html.escape(words)}</p></div>"
+        )
+
+
+def mimebundle(model_id: str, words: str, markup: str) -> dict:
+    """A widget for those who can show one, words for a terminal, `markup` for pages without a kernel."""
+    view = {"version_major": 2, "version_minor": 0, "model_id": model_id}
+    bundle = {"text/plain": words, "application/vnd.jupyter.widget-view+json": view}
+    if "google.colab" not in sys.modules:  # Colab would show the markup in place of the widget
+        bundle["text/html"] = markup
+    return bundle
+
+
+def source(name: str) -> str:
+    """The ES module of an explorer, or of their base, without its imports and the word export."""
+    text = (HERE / f"{name}.js").read_text(encoding="utf-8")
+    return re.sub(r"^import .*?;\n|^export (?=const|function|class)", "", text, flags=re.M | re.S)
+
+
+def notebook_script(name: str) -> str:
+    """One ES module for a widget: the base, the explorer, and the render function."""
+    render = f"export default {{ render: (context) => mount({name!r}, explorer, context) }};\n"
+    return f"{source('base')}\nconst explorer = (() => {{\n{source(name)}\nreturn explorer;\n}})();\n{render}"
+
+
+def site_script(names: Iterable[str]) -> str:
+    """One classic script for the pages of the site, as a page opened from a folder may not load modules."""
+    explorers = "".join(f"{name}: (() => {{\n{source(name)}\nreturn explorer;\n}})(),\n" for name in names)
+    return f'"use strict";\n(() => {{\n{source("base")}\nwake({{\n{explorers}}});\n}})();\n'

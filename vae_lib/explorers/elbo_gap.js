@@ -1,0 +1,78 @@
+import { klToStandardNormal, LOG_2PI, LOG_MARGINAL, minus, normal, X } from "./base.js";
+
+const TOP = 1.3; // of the densities; a narrower q leaves the picture
+const POSTERIOR = [1, Math.sqrt(0.2)]; // mean and standard deviation, (2.8)
+
+export const explorer = {
+  height: 410,
+  narrow: 450,
+  outputs: [
+    { name: "reconstruction", label: "reconstruction", unit: "nats", color: "likelihood" },
+    { name: "kl", label: "KL(q ‖ prior)", unit: "nats", color: "approximate" },
+    { name: "elbo", label: "ELBO, their difference", unit: "nats" },
+    { name: "gap", label: "gap, KL(q ‖ posterior)", unit: "nats", color: "posterior" },
+    { name: "log_marginal", label: "log p(x), fixed", unit: "nats" },
+  ],
+
+  numbers({ mu, sigma }) {
+    const reconstruction = -0.5 * LOG_2PI - 0.5 * ((X - 2 * mu) ** 2 + 4 * sigma * sigma);
+    const kl = klToStandardNormal(mu, sigma);
+    const [mean, deviation] = POSTERIOR;
+    const gap = klToStandardNormal((mu - mean) / deviation, sigma / deviation);
+    return { reconstruction, kl, elbo: reconstruction - kl, gap, log_marginal: LOG_MARGINAL };
+  },
+
+  describe({ mu, sigma }, { reconstruction, kl, elbo, gap }) {
+    const [r, k, e, g] = [reconstruction, kl, elbo, gap].map((value) => minus(value.toFixed(3)));
+    const close = gap < 0.005 ? "q is practically the posterior and the bound is tight." :
+      `The ELBO lies ${g} nats below log p(x), ${gap > kl ? "more" : "less"} than the KL to the prior.`;
+    return `q has mean ${minus(mu.toFixed(2))} and standard deviation ${sigma.toFixed(2)}. From 0 the reconstruction ` +
+      `leads to ${r}, the KL of ${k} further down to the ELBO at ${e}, and the gap back up to log p(x). ${close}`;
+  },
+
+  draw(picture, { mu, sigma }, n) {
+    const { color, narrow, height } = picture;
+    const q = (z) => normal(z, mu, sigma);
+    const cut = 215;
+    const p = picture.panel({
+      bottom: height - cut + 40, x: [-3.5, 5], y: [0, TOP], xlabel: "z", ylabel: "densities",
+    });
+    p.area((z) => normal(z, ...POSTERIOR), color.posterior, { alpha: 0.18 });
+    p.curve((z) => normal(z, 0, 1), color.prior, { dash: [7, 4] });
+    p.curve((z) => normal(z, ...POSTERIOR), color.posterior, { dash: [2, 4] });
+    p.curve(q, color.approximate);
+    const left = mu < 1;
+    p.text(-1.05, 0.37, "prior", color.prior, "right");
+    p.text(left ? 1.75 : 0.3, 0.6, "posterior", color.posterior, left ? "left" : "right");
+    const peak = p.y(Math.min(q(mu), 0.94 * TOP));
+    picture.text(p.x(mu) + (left ? -20 : 20), peak - 3, "q", color.approximate, left ? "right" : "left");
+    picture.handle(p.x(mu), peak, color.approximate, "x", (x) => ({ mu: p.atX(x) }));
+    picture.handle(p.x(mu + sigma), p.y(Math.min(q(mu + sigma), 0.6 * TOP)), color.approximate, "x",
+      (x) => ({ sigma: p.atX(x) - mu }));
+
+    // One walk: 0 → reconstruction → ELBO → log p(x). The axis changes in steps, so that bars do not slide with it.
+    const low = [-7.5, -15, -26].find((end) => n.elbo > end + 0.3);
+    const walk = picture.panel({
+      left: narrow ? 12 : 118, top: cut + 26, x: [low, 0], y: [0, 3], yticks: null, xlabel: "nats",
+    });
+    const steps = [
+      ["reconstruction", 0, n.reconstruction, color.likelihood],
+      ["−KL to the prior", n.reconstruction, n.elbo, color.approximate],
+      ["gap", n.elbo, n.log_marginal, color.posterior],
+    ];
+    steps.forEach(([words, from, to, paint], i) => {
+      const [top, bottom] = [walk.y(3 - i) + (narrow ? 19 : 6), walk.y(2 - i) - 4];
+      if (words === "gap") picture.hatched(walk.x(from), top, walk.x(to), bottom, paint);
+      else picture.rect(walk.x(from), top, walk.x(to), bottom, paint);
+      picture.stroke([[walk.x(to), top], [walk.x(to), bottom + 10]], color.ink, { width: 1.5 });
+      if (narrow) picture.text(walk.left, top - 9, words, paint);
+      else picture.text(walk.left - 10, (top + bottom) / 2, words, paint, "right");
+    });
+    if (walk.x(n.elbo) > walk.left + 85) {
+      picture.text(walk.x(n.elbo) - 6, walk.bottom - 14, `ELBO ${minus(n.elbo.toFixed(2))}`, color.ink, "right");
+    }
+    const words = `log p(x) = ${minus(n.log_marginal.toFixed(2))}`;
+    walk.vertical(n.log_marginal, color.ink);
+    picture.text(Math.min(walk.x(n.log_marginal), walk.right - 55), walk.top - 8, words, color.ink, "center");
+  },
+};

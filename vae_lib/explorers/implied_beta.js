@@ -1,0 +1,99 @@
+import { klToStandardNormal, minus, normal } from "./base.js";
+
+const reduced = (call) => ({ sum_mean: `${call}, reduction="sum") / B`, mean: `${call})`, sum: `${call}, reduction="sum")` });
+const nll = "-Gaussian(σ).log_prob(x, o)";
+const RECONSTRUCTION = {
+  mse: reduced("F.mse_loss(o, x"),
+  bce: reduced("bce(o, x"),
+  gaussian: { sum_mean: `${nll}.mean()`, mean: `${nll}.mean() / D`, sum: `${nll}.sum()` },
+};
+const KL = { sum_mean: "kl.sum(1).mean()", mean: "kl.mean()", sum: "kl.sum()" };
+
+// Factor before −log p(x|z), a Gaussian one with σ = 1; and mean and ln σ² of the best q in the running example.
+const factorA = ({ reconstruction, reduction, sigma, D, B }) =>
+  ({ bce: 1, mse: 2, gaussian: 1 / sigma ** 2 })[reconstruction] * { sum_mean: 1, mean: 1 / D, sum: B }[reduction];
+const best = (beta) => ({ mu: 5 / (4 + beta), logvar: -Math.log1p(4 / beta) });
+
+export function numbers(state) {
+  const a = factorA(state);
+  const b = { sum_mean: 1, mean: 1 / state.J, sum: state.B }[state.kl_reduction];
+  const beta = b / a;
+  const { mu, logvar } = best(beta);
+  return {
+    beta,
+    factor_a: a,
+    factor_b: b,
+    equivalent_sigma: state.reconstruction === "bce" ? null : Math.sqrt(beta),
+    kl: klToStandardNormal(mu, 1, logvar),
+    gap: klToStandardNormal(Math.sqrt(5) * (1 - mu), 1, logvar + Math.log(5)),
+  };
+}
+
+const short = (v) => minus(v >= 1e5 || v < 1e-3 ? v.toExponential(2) : Number(v.toPrecision(3)));
+
+export const explorer = {
+  height: 394,
+  narrow: 410,
+  outputs: [
+    { name: "beta", label: "β = b/a" },
+    { name: "factor_a", label: "a, before −log p(x|z)", digits: 6 },
+    { name: "factor_b", label: "b, before the KL", digits: 6 },
+    { name: "equivalent_sigma", label: "σ whose ELBO this is" },
+    { name: "kl", label: "KL that the best q keeps", unit: "nats", color: "approximate" },
+    { name: "gap", label: "gap of the best q to log p(x)", unit: "nats", color: "posterior" },
+  ],
+  numbers,
+
+  describe({ reconstruction }, { beta, factor_a, equivalent_sigma, kl, gap }) {
+    const elbo = Math.abs(beta - 1) < 1e-12;
+    const means = equivalent_sigma === null ? "; no Bernoulli decoder has this as its ELBO"
+      : `, the ELBO of a Gaussian decoder with σ = ${short(equivalent_sigma)}`;
+    return (elbo ? `This line is minus the ELBO${factor_a === 1 ? "" : ` times ${short(factor_a)}`}: β = 1. `
+      : `This line trains β = ${short(beta)}${means}. `) +
+      `In the running example the best q under it keeps ${kl.toFixed(3)} nats about z, and with β = 1 it would keep ` +
+      `${klToStandardNormal(1, Math.sqrt(0.2)).toFixed(3)}; it lies ${gap.toFixed(3)} nats from the true posterior` +
+      (elbo ? "." : beta > 1 ? ", towards the prior." : ", narrower than it and towards the best single z.");
+  },
+
+  draw(picture, state, { beta, factor_b }) {
+    const { color, narrow, width, height } = picture;
+    const [first, second] = [RECONSTRUCTION[state.reconstruction][state.reduction].replace("σ", state.sigma), "+ " + KL[state.kl_reduction]];
+    picture.text(4, 12, narrow ? first : `loss = ${first} ${second}`);
+    if (narrow) picture.text(4, 29, second);
+
+    const row = narrow ? 96 : 80;
+    const scale = picture.panel({
+      left: 20, right: 20, top: row - 20, bottom: height - row, x: [10 ** -8.5, 10 ** 8.5], logx: true, y: [0, 1], yticks: null,
+      xticks: [[1e-8, "10⁻⁸"], [1e-4, "10⁻⁴"], [1, "1"], [1e4, "10⁴"], [1e8, "10⁸"]],
+    });
+    const at = scale.x(beta);
+    scale.vertical(1, color.ink, { width: 1.5 });
+    picture.stroke([[scale.x(1), row - 10], [at, row - 10]], color.approximate, { width: 5, alpha: 0.5 });
+    if (state.reconstruction === "gaussian") {
+      const atOne = factor_b / factorA({ ...state, sigma: 1 });
+      picture.handle(at, row - 10, color.approximate, "x", (x) => ({ sigma: Math.sqrt(scale.atX(x) / atOne) }));
+    } else picture.dot(at, row - 10, color.approximate, 7);
+    picture.text(Math.min(width - 50, Math.max(50, at)), row - 30, `β = ${short(beta)}`, color.approximate, "center");
+    picture.text(4, row + 32, narrow ? "KL counts less" : "β < 1: the KL counts less", color.muted);
+    picture.text(scale.x(1), row + 32, "the ELBO", color.ink, "center");
+    picture.text(width - 4, row + 32, narrow ? "KL counts more" : "β > 1: the KL counts more", color.muted, "right");
+
+    const { mu, logvar } = best(beta);
+    const sigma = Math.exp(logvar / 2);
+    const [q, posterior] = [(z) => normal(z, mu, sigma), (z) => normal(z, 1, Math.sqrt(0.2))];
+    const p = picture.panel({
+      left: 40, right: 12, top: row + 74, bottom: 40, x: [-3.2, 3.5],
+      y: [0, 1.12 * Math.min(2.7, Math.max(posterior(1), q(mu)))], xlabel: "z in the running example", ylabel: "density",
+    });
+    const bell = Array.from({ length: 97 }, (_, i) => mu + (i / 12 - 4) * sigma).map((z) => [z, q(z)]);
+    const closed = [[bell[0][0], 0], ...bell, [bell[96][0], 0]];
+    p.inside(() => picture.fill(closed.map(([z, y]) => [p.x(z), p.y(y)]), color.approximate, 0.2));
+    p.line(closed, color.approximate);
+    p.curve((z) => normal(z, 0, 1), color.prior, { dash: [7, 4] });
+    p.curve(posterior, color.posterior, { dash: [2, 4] });
+    picture.stroke([[p.x(mu), p.top - 1], [p.x(mu), Math.max(p.top, p.y(q(mu)))]], color.approximate, { width: 1 });
+    picture.text(p.x(mu), p.top - 12, "best q(z|x)", color.approximate, "center");
+    picture.text(p.x(-1.3), p.y(normal(1.3, 0, 1)) - 12, "p(z)", color.prior, "right");
+    picture.text(p.x(1.6) + 12, p.y(posterior(1.6)) - 8, "p(z|x)", color.posterior);
+  },
+};

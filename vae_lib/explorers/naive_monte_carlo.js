@@ -1,0 +1,153 @@
+import { COUNTS, grouped, LOG_2PI, LOG_MARGINAL, logLikelihood, logNormal, MOST_DRAWS, normals, X } from "./base.js";
+
+const STRIDE = 2000; // draws at a time: a multiple of 16 that divides MOST_DRAWS
+// ln ρ of one copy: N(x; 2z, 1)² is N(x; 2z, ½) / √(4π), and averaged over the prior that is N(x; 0, 4.5) / √(4π).
+const LOG_RHO = logNormal(X, 0, Math.sqrt(4.5)) - 0.5 * Math.log(4 * Math.PI) - 2 * LOG_MARGINAL;
+
+// rows[j][l] is log w_l of the dimensions 0 … j; `run` holds for J dimensions and each l the largest log weight
+// so far, and the sums of the weights and of their squares, the largest weight counted as 1.
+function start(cache, { J, seed }) {
+  const fresh = () => new Float64Array(MOST_DRAWS);
+  cache.run ??= { largest: fresh(), sum: fresh(), squares: fresh(), z: fresh().subarray(0, STRIDE) };
+  if (cache.seed !== seed) Object.assign(cache, { seed, fill: normals(seed), made: 0, rows: [], J: 0 });
+  if (cache.J === J) return;
+  cache.J = J;
+  cache.run.done = 0;
+}
+
+function draw(cache) {
+  const { rows, made, run: { z } } = cache;
+  const [j, at] = [Math.floor(made / MOST_DRAWS), made % MOST_DRAWS];
+  const row = (rows[j] ??= new Float64Array(MOST_DRAWS));
+  cache.fill(z, 0, STRIDE);
+  for (let l = 0; l < STRIDE; l++) {
+    row[at + l] = (j ? rows[j - 1][at + l] : 0) - 0.5 * ((X - 2 * z[l]) * (X - 2 * z[l]) + LOG_2PI);
+  }
+  cache.made += STRIDE;
+}
+
+function add({ rows, J, run }) {
+  const { largest, sum, squares, done } = run;
+  let [top, total, square] = done ? [largest[done - 1], sum[done - 1], squares[done - 1]] : [-Infinity, 0, 0];
+  for (let l = done; l < done + STRIDE; l++) {
+    const weight = Math.exp(-Math.abs(rows[J - 1][l] - top));
+    if (rows[J - 1][l] > top) {
+      top = rows[J - 1][l];
+      total = total * weight + 1;
+      square = square * weight * weight + 1;
+    } else {
+      total += weight;
+      square += weight * weight;
+    }
+    largest[l] = top;
+    sum[l] = total;
+    squares[l] = square;
+  }
+  run.done += STRIDE;
+}
+
+const estimate = ({ largest, sum }, count) => largest[count - 1] + Math.log(sum[count - 1] / count);
+
+export function numbers({ num_samples, J }, { run }) {
+  const [naive, exact, last] = [estimate(run, num_samples), J * LOG_MARGINAL, num_samples - 1];
+  return {
+    log_marginal_naive: naive,
+    log_marginal: exact,
+    error: naive - exact,
+    effective_sample_size: run.sum[last] ** 2 / run.squares[last],
+    largest_share: 1 / run.sum[last],
+    rho: Math.exp(J * LOG_RHO),
+  };
+}
+
+// The largest of the first `count` log weights, in order.
+function heaviest(row, count) {
+  const most = new Float64Array(40).fill(-Infinity);
+  for (let l = 0; l < count; l++) {
+    if (row[l] <= most[39]) continue;
+    let k = 39;
+    for (; k && most[k - 1] < row[l]; k--) most[k] = most[k - 1];
+    most[k] = row[l];
+  }
+  return most;
+}
+
+export const explorer = {
+  height: 385,
+  narrow: 420,
+  outputs: [
+    { name: "log_marginal_naive", label: "estimate of log p(x)", unit: "nats", color: "prior" },
+    { name: "log_marginal", label: "exact log p(x)", unit: "nats" },
+    { name: "error", label: "estimate − exact", unit: "nats" },
+    { name: "effective_sample_size", label: "ESS, the draws that count", unit: "draws", color: "prior" },
+    { name: "largest_share", label: "share of the largest weight", color: "prior" },
+    { name: "rho", label: "ρ, second moment over p(x)²" },
+  ],
+  numbers,
+
+  prepare(state, cache, deadline) {
+    start(cache, state);
+    while (cache.run.done < MOST_DRAWS) {
+      if (performance.now() >= deadline) return false;
+      (cache.made < (state.J - 1) * MOST_DRAWS + cache.run.done + STRIDE ? draw : add)(cache);
+    }
+    return true;
+  },
+
+  describe({ num_samples, J }, n) {
+    const [size, share] = [n.effective_sample_size, 100 * n.largest_share];
+    return `With J = ${J} the estimate from ${grouped(num_samples)} draw${num_samples > 1 ? "s" : ""} is ` +
+      `${Math.abs(n.error).toPrecision(2)} nats too ${n.error < 0 ? "low" : "high"}. ` +
+      `Counted by weight they are worth ${size < 100 ? size.toFixed(1) : grouped(Math.round(size))}; ` +
+      `the largest alone has ${share < 1 ? "less than 1" : share.toFixed(0)} % of the sum. ` +
+      `By ρ, an error of 0.1 nats takes about ${grouped(Number((100 * (n.rho - 1)).toPrecision(2)))} draws.`;
+  },
+
+  draw(picture, { num_samples, J }, n, { rows, made, run }) {
+    const { color, height } = picture;
+    const exact = J * LOG_MARGINAL;
+    const low = J * (logLikelihood(0) - 2); // where a single log weight is on average
+    const p = picture.panel({
+      left: 48, right: 20, bottom: 150, x: [1, MOST_DRAWS], logx: true, xticks: [1, 10, 100, 1000, [1e4, "10⁴"], [1e5, "10⁵"]],
+      y: [low, exact + Math.max(1.6, 0.18 * (exact - low))], xlabel: "number of draws L", ylabel: "log p(x) in nats",
+    });
+    const spread = (count) => 2 * Math.sqrt(Math.expm1(J * LOG_RHO) / count);
+    const lower = (count) => (spread(count) < 1 ? Math.max(low, exact + Math.log1p(-spread(count))) : low);
+    p.inside(() => picture.fill(
+      [...p.points((count) => exact + Math.log1p(spread(count))), ...p.points(lower).reverse()], color.prior, 0.13));
+    p.horizontal(exact, color.ink);
+    const curve = COUNTS.filter((count) => count <= run.done).map((count) => [count, estimate(run, count)]);
+    p.line(curve, color.prior, { alpha: 0.5, width: 1.2 });
+    ["dashed: exact", "line: estimate from L draws", "shaded: ±2 standard errors by ρ"].forEach((words, i) =>
+      picture.text(p.right - 4, p.bottom - 46 + 17 * i, words, i ? color.prior : color.ink, "right"));
+
+    const bar = picture.panel({
+      left: 48, right: 20, top: height - 74, bottom: 42, x: [0, 1], y: [0, 1], yticks: null,
+      xlabel: "share of the sum of the weights", ylabel: "",
+    });
+    picture.text(14, bar.top - 12, "the weights of the L draws, largest first", color.muted);
+    const x = p.x(num_samples);
+    if (n) {
+      p.line([...curve.filter(([count]) => count <= num_samples), [num_samples, n.log_marginal_naive]], color.prior);
+      const y = Math.min(p.bottom, Math.max(p.top, p.y(n.log_marginal_naive)));
+      picture.stroke([[x, p.top + 12], [x, y]], color.ink, { width: 1.3 });
+      p.inside(() => picture.dot(x, p.y(n.log_marginal_naive), color.prior, 4.5));
+
+      let from = 0;
+      for (const [i, value] of heaviest(rows[J - 1], num_samples).entries()) {
+        const to = from + Math.exp(value - run.largest[num_samples - 1]) * n.largest_share;
+        const [x0, x1] = [bar.x(from), bar.x(to) - 1];
+        if (x1 - x0 < 2) break;
+        picture.rect(x0, bar.top, x1, bar.bottom - 1, color.prior, i % 2 ? 0.6 : 1);
+        if (x1 - x0 > 18) picture.text((x0 + x1) / 2, (bar.top + bar.bottom) / 2, String(i + 1), color.ink, "center");
+        from = to;
+      }
+      for (let tooth = bar.x(from) + 1; tooth < bar.right; tooth += 3) {
+        picture.stroke([[tooth, bar.top + 1], [tooth, bar.bottom - 2]], color.prior, { width: 1, alpha: 0.6 });
+      }
+    } else if (!run.done) {
+      picture.text((p.left + p.right) / 2, (p.top + p.bottom) / 2, `drawing z, dimension ${Math.floor(made / MOST_DRAWS) + 1} of ${J} …`, color.muted, "center");
+    }
+    picture.handle(x, p.top + 12, color.ink, "x", (px) => ({ num_samples: p.atX(px) }));
+  },
+};
