@@ -3,7 +3,7 @@ the book's colours as a stylesheet, boxes, the pipeline drawing, and nothing fet
 
 from pathlib import Path
 
-from . import colours, explorers, formulas, notebooks, pages
+from . import colours, explorers, formulas, light, notebooks, pages
 
 STATIC = Path(__file__).parent / "static"
 
@@ -24,6 +24,6 @@ def add_assets(app):
 
 def setup(app):
     app.connect("builder-inited", add_assets)
-    for part in (explorers, formulas, notebooks, pages):
+    for part in (explorers, formulas, notebooks, pages, light):
         part.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": False}

@@ -17,6 +17,7 @@ USELESS = re.compile(
     r"""|<script type="application/vnd\.jupyter\.widget[^>]*>.*?</script>\n?""",
     re.DOTALL,
 )
+HOME = r'<div role="navigation" aria-label="Home" \1'
 BOXES = ("Predict first", "Definition", "Correction", "Takeaway", "Try it")
 
 

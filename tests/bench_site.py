@@ -1,20 +1,28 @@
-"""What the explorers of the built book cost, in headless Chromium: make bench-site.
+"""What the built book costs a reader, in headless Chromium: make bench-site.
 
-Script time of one step of a drag: from the input event to the drawn canvas, without the browser's own
-painting. Times on a busy machine are noisy; no test asserts them. Bounds: 4 ms at the 95th percentile,
-60 KB of script.
+First the script time of one step of a drag, from the input event to the drawn canvas, without the
+browser's own painting; bounds: 4 ms at the 95th percentile, 60 KB of script. Then what a chapter
+weighs and when it is ready, beside a default Jupyter Book build of the same notebooks; bounds: 0.7 MB,
+0.7 s, no layout shift. Times on a busy machine are noisy; no test asserts them.
 """
 
+import gzip
 import shutil
+import statistics
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from playwright.sync_api import sync_playwright
 
 from vae_lib.explorers import EXPLORERS, base
 
-HTML = Path(__file__).resolve().parents[1] / "_build" / "html"
-STEPS = 200
+ROOT = Path(__file__).resolve().parents[1]
+HTML = ROOT / "_build" / "html"
+STEPS, LOADS = 200, 5
+CHAPTERS = ("book/03_elbo", "book/04_kl")
 
 # Every animation frame is timed, and so is the handling of each input event.
 TIMER = """(() => {
@@ -44,15 +52,114 @@ DRAG = """async ([root, name, steps]) => {
   return { times, drawn: Number(root.dataset.drawn) - drawn };
 }"""
 
-READY = """() => new Promise((done) => {
-  const cards = [...document.querySelectorAll("[data-explorer]")];
-  const live = () => cards.every((card) => card.classList.contains("live"));
-  (function wait() { live() ? done() : setTimeout(wait, 1); })();
-})"""
+# Notes when the first explorer comes alive, and how far things jump.
+WATCH = """(() => {
+  window.ready = null;
+  window.shift = 0;
+  new PerformanceObserver((list) => list.getEntries().forEach((entry) => (window.shift += entry.value)))
+    .observe({ type: "layout-shift", buffered: true });
+  new MutationObserver(() => {
+    if (document.querySelector("[data-explorer].live")) window.ready ??= performance.now();
+  }).observe(document, { subtree: true, childList: true, attributes: true, attributeFilter: ["class"] });
+})();"""
+
+ALIVE = """() => [...document.querySelectorAll("[data-explorer]")].every((card) => card.matches(".live"))"""
+LOAD_ALL = """() => Promise.all([...document.images].map((image) => {
+  image.loading = "eager";
+  return image.decode().catch(() => null);
+}))"""
 
 
-def percentile(times, share):
-    return sorted(times)[min(len(times) - 1, int(share * len(times)))]
+def steps(browser):
+    """Print the script time of a step for each slider of each explorer."""
+    print(f"{'ms a step':22s} {'slider':12s} {'median':>8s} {'p95':>8s} {'max':>8s}  drawn of {STEPS}")
+    worst = 0.0
+    for file in sorted((HTML / "book").glob("[0-9]*.html")):
+        text = file.read_text(encoding="utf-8")
+        for name in (name for name in EXPLORERS if f'data-explorer="{name}" data-spec' in text):
+            page = browser.new_page(viewport={"width": 1280, "height": 900})
+            page.add_init_script(TIMER)
+            page.goto(file.as_uri())
+            page.wait_for_function(ALIVE)
+            root = page.locator(f'[data-explorer="{name}"]').element_handle()
+            for key, trait in EXPLORERS[name].parameters().items():
+                if not isinstance(trait, base.Slider):
+                    continue
+                page.evaluate(DRAG, [root, key, 50])  # the engine compiles what it meets often
+                result = page.evaluate(DRAG, [root, key, STEPS])
+                times = sorted(result["times"])
+                p95 = times[int(0.95 * STEPS)]
+                worst = max(worst, p95)
+                row = f"{statistics.median(times):8.2f} {p95:8.2f} {times[-1]:8.2f}  {result['drawn']}"
+                print(f"{name:22s} {key:12s} {row}")
+            page.close()
+    print(f"largest 95th percentile: {worst:.2f} ms (bound 4)\n")
+
+
+def default_build(folder: Path) -> Path:
+    """The same notebooks with their stored outputs, built by Jupyter Book as it comes."""
+    shutil.copytree(ROOT / "book", folder / "book")
+    toc = (ROOT / "_toc.yml").read_text(encoding="utf-8")
+    (folder / "_toc.yml").write_text(toc, encoding="utf-8")
+    (folder / "_config.yml").write_text(
+        "title: default\nexecute: {execute_notebooks: 'off'}\n", encoding="utf-8"
+    )
+    command = [Path(sys.executable).with_name("jupyter-book"), "build", "-q", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    html = folder / "_build" / "html"
+    if not (html / f"{CHAPTERS[0]}.html").is_file():
+        sys.exit(f"the default build failed: {done.stderr[-500:]}")
+    return html
+
+
+def load(browser, html: Path, chapter: str) -> dict[str, float]:
+    """One visit with an empty cache: bytes, requests to other hosts, times from the start of navigation."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page, asked = context.new_page(), set()
+    page.on("request", lambda request: asked.add(request.url))
+    page.add_init_script(WATCH)
+    page.goto((html / f"{chapter}.html").as_uri(), wait_until="load")
+    if page.locator("[data-explorer][data-spec]").count():
+        page.wait_for_function("window.ready !== null")
+    page.wait_for_timeout(500)  # what shifts late
+    times = page.evaluate("""() => {
+      const { domContentLoadedEventEnd, loadEventEnd } = performance.getEntriesByType("navigation")[0];
+      return { dom: domContentLoadedEventEnd, load: loadEventEnd, ready: window.ready, shift: window.shift };
+    }""")
+    page.evaluate(LOAD_ALL)
+    files = [Path(unquote(urlsplit(url).path)) for url in asked if url.startswith("file:")]
+    files = [file for file in files if file.is_file()]
+    context.close()
+    text = (".html", ".css", ".js", ".svg")
+    sent = [len(gzip.compress(f.read_bytes(), 6)) if f.suffix in text else f.stat().st_size for f in files]
+    return times | {
+        "others": len([url for url in asked if url.startswith("http")]),
+        "sent": sum(sent),
+        "raw": sum(file.stat().st_size for file in files),
+        "scripts": sum(file.stat().st_size for file in files if file.suffix == ".js"),
+    }
+
+
+def pages(browser):
+    """Print what chapters weigh and when they are ready, here and in a default build."""
+    with tempfile.TemporaryDirectory() as scratch:
+        builds = {"this book": HTML, "default build": default_build(Path(scratch))}
+        print(f"medians of {LOADS} loads from disk; gz: text gzipped. Requests to other hosts fail at once,")
+        print("so the default build's times leave out what it fetches (MathJax, require.js, widgets).")
+        head = f"{'':27s} {'gz kB':>7s} {'raw kB':>7s} {'js kB':>7s} {'other hosts':>11s} {'DOM ms':>7s}"
+        print(f"{head} {'load ms':>7s} {'ready ms':>8s} {'shift':>6s}")
+        for chapter in CHAPTERS:
+            for name, html in builds.items():
+                runs = [load(browser, html, chapter) for _ in range(LOADS)]
+                m = {
+                    key: statistics.median(r[key] for r in runs)
+                    for key in runs[0]
+                    if runs[0][key] is not None
+                }
+                ready = f"{m['ready']:.0f}" if "ready" in m else "never"
+                weight = " ".join(f"{m[key] / 1e3:7.0f}" for key in ("sent", "raw", "scripts"))
+                times = f"{m['others']:11.0f} {m['dom']:7.0f} {m['load']:7.0f} {ready:>8s} {m['shift']:6.3f}"
+                print(f"{Path(chapter).name:12s} {name:14s} {weight} {times}")
 
 
 def main():
@@ -61,41 +168,15 @@ def main():
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if chromium is None:
         sys.exit("no browser: install chromium")
-    script = (HTML / "_static" / "explorers.js").read_bytes()
-    print(f"script of all explorers: {len(script)} bytes (bound 60000)\n")
-    print(
-        f"{'explorer':22s} {'slider':12s} {'median':>8s} {'p95':>8s} {'max':>8s}  drawn of {STEPS} steps, ms"
-    )
-    pages = {}
-    for file in sorted((HTML / "book").glob("*.html")):
-        text = file.read_text(encoding="utf-8")
-        pages |= {name: file for name in EXPLORERS if f'data-explorer="{name}" data-spec' in text}
-    worst = 0.0
+    script = (HTML / "_static" / "explorers.js").stat().st_size
+    print(f"script of all explorers: {script} bytes (bound 60000)\n")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox", "--disable-background-networking"]
         )
-        for name, file in pages.items():
-            page = browser.new_page(viewport={"width": 1280, "height": 900})
-            page.add_init_script(TIMER)
-            page.goto(file.as_uri())
-            page.evaluate(READY)
-            root = page.locator(f'[data-explorer="{name}"]').element_handle()
-            for key, trait in EXPLORERS[name].parameters().items():
-                if not isinstance(trait, base.Slider):
-                    continue
-                page.evaluate(DRAG, [root, key, 50])  # the engine compiles what it meets often
-                result = page.evaluate(DRAG, [root, key, STEPS])
-                times = result["times"]
-                p95 = percentile(times, 0.95)
-                worst = max(worst, p95)
-                print(
-                    f"{name:22s} {key:12s} {percentile(times, 0.5):8.2f} {p95:8.2f} {max(times):8.2f}"
-                    f"  {result['drawn']}"
-                )
-            page.close()
+        steps(browser)
+        pages(browser)
         browser.close()
-    print(f"\nlargest 95th percentile: {worst:.2f} ms (bound 4)")
 
 
 if __name__ == "__main__":

@@ -29,9 +29,20 @@ def html():
 
 
 class SubPathHandler(http.server.SimpleHTTPRequestHandler):
-    """Serves the book as /a/book/…, and nothing else, so that a link from the root shows."""
+    """Serves the book as /a/book/…, and nothing else, so that a link from the root shows.
+
+    Its policy lets a page load from this host alone; the theme needs inline scripts and styles.
+    """
 
     prefix = "/a/book/"
+    policy = (
+        "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data:; font-src 'self' data:; object-src 'none'; base-uri 'self'"
+    )
+
+    def end_headers(self):
+        self.send_header("Content-Security-Policy", self.policy)
+        super().end_headers()
 
     def translate_path(self, path):
         if not path.startswith(self.prefix):
