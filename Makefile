@@ -2,7 +2,9 @@
 # make test    the same, then every test
 # make serve   the site on localhost, in the browser        make bench   what training costs
 # make bench-site   what the explorers cost in a browser
-# make lint    ruff                                         make pins    requirements.txt anew
+# make lint    style, notebooks' form, spelling             make links   links out of the book (network)
+# make notebooks   run them and store what they show; NOTEBOOKS=book/03_elbo.ipynb for one
+# make pins    requirements.txt anew
 # make clean   remove what was built                        make distclean   and .venv
 # Another interpreter: make book PYTHON=python3.12
 
@@ -32,7 +34,16 @@ bench-site: _build/book.stamp
 	@$(PY) tests/bench_site.py
 
 lint: $(INSTALLED)
-	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) tools/notebooks.py check
+	@$(PY) -m codespell_lib
+
+links: $(INSTALLED)
+	@$(PY) tools/links.py
+
+notebooks: $(INSTALLED)
+	@$(PY) tools/notebooks.py execute $(NOTEBOOKS)
 
 # The index and the graphics-card packages are left to the machine that installs.
 pins:
@@ -42,7 +53,7 @@ pins:
 
 clean:
 	@rm -rf _build *.egg-info .pytest_cache .ruff_cache .hypothesis
-	@find vae_lib site_extension tests book -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+	@find vae_lib site_extension tools tests book -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 	@echo "Removed what was built; make distclean removes .venv, too"
 
 distclean: clean
@@ -74,4 +85,4 @@ _build/book.stamp: $(INSTALLED) $(SOURCES)
 	@mv _build/next/_build/html _build/html && rm -rf _build/next _build/last
 	@touch "$@"
 
-.PHONY: book test serve bench bench-site lint pins clean distclean
+.PHONY: book test serve bench bench-site lint links notebooks pins clean distclean

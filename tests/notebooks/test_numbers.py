@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from bookfiles import BOOK, NOTEBOOKS, PAGES, REFERENCE, TAG, Notebook
+from bookfiles import NOTEBOOKS, PAGES, REFERENCE, TAG, Notebook
 
 from vae_lib.linear_gaussian import LinearGaussian
 
@@ -92,10 +92,3 @@ def test_references_to_equations_lead_to_them(path: Path):
         assert number in known, f"({number}) is nowhere"
     for number, target in re.findall(r"\[\((\d\.\d+)\)\]\((\w+)\.ipynb", prose):
         assert known[number] == target, f"({number}) is in {known[number]}, the link leads to {target}"
-
-
-@pytest.mark.parametrize("path", [*(n.path for n in NOTEBOOKS), *PAGES], ids=lambda path: path.stem)
-def test_links_lead_to_files_of_the_book(path: Path):
-    text = path.read_text(encoding="utf8") if path.suffix == ".md" else Notebook(path).markdown
-    for target in re.findall(r"\]\(([^)#\s]+\.(?:ipynb|md))", text):
-        assert (BOOK / target).exists(), f"{target} is not there"

@@ -1,0 +1,72 @@
+"""Links in the book lead somewhere on GitHub and in Jupyter, too; links out of the book are asked for."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from bookfiles import MATH, NOTEBOOKS, PAGES, ROOT, Notebook
+from mdit_py_plugins.anchors.index import slugify  # as GitHub and the site name a heading
+
+
+@functools.cache
+def prose(path: Path) -> str:
+    text = Notebook(path).markdown if path.suffix == ".ipynb" else path.read_text(encoding="utf8")
+    return MATH.sub(" ", re.sub(r"```.*?```|`[^`]*`", " ", text, flags=re.DOTALL))
+
+
+def anchors(path: Path) -> set[str]:
+    text = Notebook(path).markdown if path.suffix == ".ipynb" else path.read_text(encoding="utf8")
+    return {
+        slugify(title) for title in re.findall(r"^#+ (.*)", re.sub(r"```.*?```", "", text, flags=re.S), re.M)
+    }
+
+
+@pytest.mark.parametrize(
+    "path", [*(n.path for n in NOTEBOOKS), *PAGES, ROOT / "README.md"], ids=lambda path: path.stem
+)
+def test_links_lead_to_files_and_headings(path: Path):
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(path)):
+        if target.startswith(("http://", "https://")):
+            continue
+        file, _, anchor = target.partition("#")
+        wanted = path.parent / file if file else path
+        assert wanted.is_file(), f"{target}: no such file"
+        assert not anchor or anchor in anchors(wanted), f"{target}: no such heading"
+        assert not anchor or path.suffix == ".md", f"{target}: Jupyter names headings in another way"
+
+
+@pytest.fixture
+def host(tmp_path_factory):
+    """A server that has /good and nothing else."""
+    folder = tmp_path_factory.mktemp("host")
+    (folder / "good").write_text("here")
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    handler = functools.partial(Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_make_links_names_page_and_address(host: str, tmp_path: Path):
+    (tmp_path / "README.md").write_text(f"# Read me\n\n[good]({host}/good)\n")
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book" / "page.md").write_text(f"# Page\n\nThis [leads nowhere]({host}/gone).\n")
+    run = subprocess.run(
+        [sys.executable, ROOT / "tools" / "links.py", tmp_path], capture_output=True, text=True
+    )
+    assert run.returncode == 1, run.stderr
+    dead, total = run.stdout.splitlines()
+    assert dead.startswith(f"book/page.md:3: {host}/gone (404 ")
+    assert total == "2 links out of the book, 1 of them dead"

@@ -1,0 +1,150 @@
+"""The form in which notebooks are stored: tools/notebooks.py execute|normalize|check [NOTEBOOK …]
+
+execute runs notebooks from top to bottom and stores what they show; normalize changes the form alone; check
+names what normalize would change, and what only an author can mend. Without names: all of book/.
+"""
+
+import argparse
+import base64
+import io
+import json
+import re
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+from PIL import Image
+
+# nbformat and nbclient take two seconds to import, so that only execute does.
+
+ROOT = Path(__file__).resolve().parents[1]
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+CELL_METADATA = ("mystnb", "tags")
+WIDGET = "application/vnd.jupyter.widget-view+json"
+# Words of lower case, and not the random ids that editors give.
+CELL_ID = re.compile(r"(?![0-9a-f]{8}(-|$))[a-z][a-z0-9]*(-[a-z0-9]+)*")
+
+
+def read(path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def text(notebook):
+    return json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+
+
+def lines(source):
+    return "".join(source).splitlines(keepends=True)
+
+
+def normalize(notebook):
+    """No trace of the editor, the machine or the widgets; streams in one piece."""
+    notebook |= {"metadata": METADATA, "nbformat": 4, "nbformat_minor": 5}
+    for cell in notebook["cells"]:
+        cell["metadata"] = {key: cell["metadata"][key] for key in CELL_METADATA if key in cell["metadata"]}
+        cell["source"] = lines(cell["source"])
+    for cell in code_cells(notebook):
+        merged = []
+        ignored = "nbval-ignore-output" in cell["metadata"].get("tags", [])
+        for output in [] if ignored else cell["outputs"]:
+            output.get("data", {}).pop(WIDGET, None)
+            if output["output_type"] == "stream":
+                if merged and merged[-1].get("name") == output["name"]:
+                    output["text"] = [*merged.pop()["text"], *output["text"]]
+                output["text"] = lines(output["text"])
+            merged.append(output)
+        cell["outputs"] = merged
+
+
+def pictures(notebook):
+    """(cell, number in the cell) -> the data of the output."""
+    return {
+        (cell.get("id"), number): output["data"]
+        for cell in code_cells(notebook)
+        for number, output in enumerate(o for o in cell["outputs"] if "image/png" in o.get("data", {}))
+    }
+
+
+def pixels(png):
+    image = Image.open(io.BytesIO(base64.b64decode(png)))
+    return image.size, image.convert("RGBA").tobytes()
+
+
+def execute(path):
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+    from nbformat import v4
+
+    notebook, started = v4.reads(path.read_text(encoding="utf-8")), []
+    client = NotebookClient(
+        notebook,
+        timeout=180,
+        kernel_name="python3",
+        extra_arguments=["--log-level=ERROR"],
+        resources={"metadata": {"path": str(path.resolve().parent)}},
+        on_cell_start=lambda cell, cell_index: started.append(cell.id),
+    )
+    try:
+        client.execute()
+    except CellExecutionError as error:
+        sys.exit(f"{path}, cell {started[-1]}: {error.ename}: {error.evalue}")
+    notebook = json.loads(v4.writes(notebook))
+    normalize(notebook)
+    for number, cell in enumerate(code_cells(notebook), start=1):
+        cell["execution_count"] = number
+        for output in cell["outputs"]:
+            if "execution_count" in output:
+                output["execution_count"] = number
+    # Another version of matplotlib or zlib writes the same picture in other bytes.
+    before = pictures(read(path))
+    for place, data in pictures(notebook).items():
+        old = before.get(place, {}).get("image/png")
+        if old and pixels(old) == pixels(data["image/png"]):
+            data["image/png"] = old
+    return notebook
+
+
+def faults(path):
+    notebook = read(path)
+    ids = [cell.get("id", "") for cell in notebook["cells"]]
+    found = [f"the cell id {name!r} is not in kebab-case" for name in ids if not CELL_ID.fullmatch(name)]
+    found += [f"{count} cells have the id {name!r}" for name, count in Counter(ids).items() if count > 1]
+    counts = [cell["execution_count"] for cell in code_cells(notebook)]
+    if counts != list(range(1, len(counts) + 1)):
+        found.append(f"not stored from one run top to bottom: make notebooks NOTEBOOKS={path}")
+    normalize(notebook)
+    if text(notebook) != path.read_text(encoding="utf-8"):
+        found.append(f"not normalized: .venv/bin/python tools/notebooks.py normalize {path}")
+    return [f"{path}: {fault}" for fault in found]
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("command", choices=["execute", "normalize", "check"])
+    parser.add_argument("notebooks", nargs="*", type=Path, help="default: all of book/")
+    given = parser.parse_args()
+    paths = given.notebooks or sorted((ROOT / "book").glob("*.ipynb"))
+    if given.command == "check":
+        sys.exit("\n".join(fault for path in paths for fault in faults(path)) or 0)
+    for path in paths:
+        if given.command == "execute":
+            start = time.perf_counter()
+            notebook = execute(path)
+            print(f"{path.name}: {time.perf_counter() - start:.0f} s", flush=True)
+        else:
+            normalize(notebook := read(path))
+        path.write_text(text(notebook), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
