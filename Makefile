@@ -14,8 +14,8 @@ PY := .venv/bin/python
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 # The version is part of the name, so that another PYTHON= makes another .venv.
 INSTALLED := .venv/installed-$(VERSION)
-SOURCES := _config.yml _toc.yml requirements.txt $(wildcard book/* book/*/* vae_lib/*.* vae_lib/*/*.* \
-  site_extension/*.py site_extension/static/*)
+SOURCES := _config.yml _toc.yml requirements.txt $(filter-out %.pyc,$(wildcard book/* book/*/* \
+  vae_lib/*.* vae_lib/*/*.* site_extension/*.* site_extension/static/*))
 
 book: _build/book.stamp
 	@$(PY) -c 'from pathlib import Path; print("The book is at", Path("_build/html/index.html").absolute().as_uri())'

@@ -54,12 +54,12 @@ DRAG = """async ([root, name, steps]) => {
 
 # Notes when the first explorer comes alive, and how far things jump.
 WATCH = """(() => {
-  window.ready = null;
-  window.shift = 0;
-  new PerformanceObserver((list) => list.getEntries().forEach((entry) => (window.shift += entry.value)))
+  window.firstAlive = null;
+  window.jumped = 0;
+  new PerformanceObserver((list) => list.getEntries().forEach((entry) => (window.jumped += entry.value)))
     .observe({ type: "layout-shift", buffered: true });
   new MutationObserver(() => {
-    if (document.querySelector("[data-explorer].live")) window.ready ??= performance.now();
+    if (document.querySelector("[data-explorer].live")) window.firstAlive ??= performance.now();
   }).observe(document, { subtree: true, childList: true, attributes: true, attributeFilter: ["class"] });
 })();"""
 
@@ -120,11 +120,12 @@ def load(browser, html: Path, chapter: str) -> dict[str, float]:
     page.add_init_script(WATCH)
     page.goto((html / f"{chapter}.html").as_uri(), wait_until="load")
     if page.locator("[data-explorer][data-spec]").count():
-        page.wait_for_function("window.ready !== null")
+        page.wait_for_function("window.firstAlive !== null")
     page.wait_for_timeout(500)  # what shifts late
     times = page.evaluate("""() => {
-      const { domContentLoadedEventEnd, loadEventEnd } = performance.getEntriesByType("navigation")[0];
-      return { dom: domContentLoadedEventEnd, load: loadEventEnd, ready: window.ready, shift: window.shift };
+      const visit = performance.getEntriesByType("navigation")[0], { firstAlive, jumped } = window;
+      const [dom, load] = [visit.domContentLoadedEventEnd, visit.loadEventEnd];
+      return { dom, load, ready: firstAlive, shift: jumped };
     }""")
     page.evaluate(LOAD_ALL)
     files = [Path(unquote(urlsplit(url).path)) for url in asked if url.startswith("file:")]
