@@ -3,7 +3,7 @@ the book's colours as a stylesheet, boxes, the pipeline drawing, and nothing fet
 
 from pathlib import Path
 
-from . import colours, explorers, formulas, light, notebooks, pages
+from . import colours, explorers, formulas, light, not_found, notebooks, pages, preview, search
 
 STATIC = Path(__file__).parent / "static"
 
@@ -14,6 +14,7 @@ def add_assets(app):
     assets = Path(app.srcdir) / "_build" / "assets"
     colours.write(assets / "site")
     explorers.write(assets)
+    preview.draw(assets / "site" / preview.PICTURE, app.config.html_title)
     app.config.html_favicon = str(assets / "site" / "icon.svg")
     katex = formulas.fetch(assets)
     app.config.html_static_path += [str(STATIC), str(assets / "site"), str(katex / "static")]
@@ -24,6 +25,6 @@ def add_assets(app):
 
 def setup(app):
     app.connect("builder-inited", add_assets)
-    for part in (explorers, formulas, notebooks, pages, light):
+    for part in (explorers, formulas, light, not_found, notebooks, pages, preview, search):
         part.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": False}

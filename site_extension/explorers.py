@@ -7,6 +7,8 @@ import re
 import subprocess
 from pathlib import Path
 
+from docutils import nodes
+from docutils.parsers.rst import Directive
 from sphinx.errors import ExtensionError
 
 from vae_lib.explorers import EXPLORERS, base
@@ -50,6 +52,18 @@ def draw(cards: list[dict]) -> list[str]:
     return [json.loads(line) for line in answers.splitlines()]
 
 
+class ExplorerHere(Directive):
+    """An explorer on a page that is no notebook; its name is the argument of the directive."""
+
+    required_arguments = 1
+
+    def run(self):
+        (name,) = self.arguments
+        if name not in EXPLORERS:
+            raise self.error(f"no explorer {name!r}; there are {', '.join(EXPLORERS)}")
+        return [nodes.raw("", EXPLORERS[name]()._stub(), format="html")]
+
+
 def place_cards(app, pagename, templatename, context, doctree):
     """Replace the stubs of a page by cards, each with an id of its own."""
     cards = []
@@ -71,4 +85,5 @@ def place_cards(app, pagename, templatename, context, doctree):
 
 
 def setup(app):
+    app.add_directive("explorer", ExplorerHere)
     app.connect("html-page-context", place_cards)

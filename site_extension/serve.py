@@ -4,9 +4,25 @@ import functools
 import http.server
 import sys
 import webbrowser
+from pathlib import Path
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Without a log, and with the page 404.html of the folder where there is nothing, as hosts have it."""
+
+    def send_error(self, code, message=None, explain=None):
+        page = Path(self.directory) / "404.html"
+        if code != 404 or not page.is_file():
+            super().send_error(code, message, explain)
+            return
+        body = page.read_bytes()
+        self.send_response(code)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
     def log_message(self, *args):
         pass
 

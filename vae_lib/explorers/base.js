@@ -436,6 +436,13 @@ export function live(root, explorer, { controls }, model) {
     talk = setTimeout(() => (find(".words").textContent = words), 300);
   }
 
+  // On paper the colours are those of the light mode, whatever the page's are.
+  function printing(on) {
+    root.classList.toggle("printing", on);
+    colours();
+    frame();
+  }
+
   function fail(error) {
     const asked = error instanceof RangeError; // a value out of bounds: the figure itself is well
     fault.textContent = asked ? error.message : `This figure has stopped: ${error.message}. The rest of the page still works.`;
@@ -530,7 +537,8 @@ export function live(root, explorer, { controls }, model) {
     [canvas, "touchstart", (event) => {
       if (nearest({ ...point(event.touches[0]), pointerType: "touch" }).handle !== null) event.preventDefault();
     }],
-    [window, "beforeprint", () => pending && frame()],
+    [window, "beforeprint", () => printing(true)], // at once, as the page is printed as it then is
+    [window, "afterprint", () => printing(false)],
   ].map(([target, kind, action]) => [target, kind, guarded(action), { passive: false }]);
 
   for (const listener of listeners) listener[0].addEventListener(...listener.slice(1));

@@ -26,7 +26,9 @@ DARK_MODES = (
     '[data-vscode-theme-kind="vscode-high-contrast"]',
     'html[theme="dark"]',
 )
-STYLE = css_variables(".vae-explorer", ",".join(f"{mode} .vae-explorer" for mode in DARK_MODES))
+STYLE = css_variables(
+    ".vae-explorer", ",".join(f"{mode} .vae-explorer:not(.printing)" for mode in DARK_MODES)
+)
 STYLE += (HERE / "explorers.css").read_text(encoding="utf-8")
 MOST_DRAWS = 100_000  # how far the draws of a seed go; an explorer takes the first L of them
 

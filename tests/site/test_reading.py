@@ -1,0 +1,372 @@
+"""What makes the book easy to enter, to find one's way in, to share and to print."""
+
+import functools
+import http.server
+import re
+import threading
+from types import SimpleNamespace
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from bs4 import BeautifulSoup
+from conftest import PAGES, SubPathHandler
+from docutils.core import publish_doctree
+from PIL import Image
+from playwright.sync_api import expect
+
+from site_extension import preview
+from site_extension.serve import Quiet
+from vae_lib.palette import DARK, LIGHT, PAPER
+
+TITLE = "Where the VAE loss comes from"
+LANDING = PAGES[0]
+CHAPTERS = [name for name in PAGES if re.search(r"/\d\d_", name)]
+INSIDE = """element => { const { top, bottom } = element.getBoundingClientRect();
+                         return top >= 0 && bottom <= innerHeight; }"""
+
+SET = """(input, value) => {
+  input.value = value;
+  input.dispatchEvent(new Event("input", { bubbles: true }));
+}"""
+
+
+@functools.cache
+def parsed(path):
+    return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+
+
+# The landing page
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 375])
+def test_first_screen_says_what_this_is(width, mode, served, tab):
+    """Two sentences, three doors and the beginning of the explorer, before anything is scrolled."""
+    page = tab(f"{served}{LANDING}.html", width, mode)
+    first = page.locator("article h1 + p")
+    sentences = re.findall(r"[^.]+\.", first.inner_text())
+    assert len(sentences) <= 2 and len(first.inner_text().split()) <= 40
+    for locator in (page.locator("article h1"), first, *page.locator(".doors li").all()):
+        assert locator.evaluate(INSIDE)
+    card = page.locator(".vae-explorer")
+    assert card.locator(".question").evaluate(INSIDE)
+    if width == 1280:
+        shown = 800 - card.locator(".picture").bounding_box()["y"]
+        assert shown > 0.8 * card.locator(".picture").bounding_box()["height"]
+        assert all(slider.evaluate(INSIDE) for slider in card.locator("input").all())
+    order = page.evaluate(
+        "() => ['.doors', '.vae-explorer', 'svg.pipeline', 'table'].map("
+        "what => document.querySelector('article ' + what).getBoundingClientRect().top)"
+    )
+    assert order == sorted(order)
+
+
+@pytest.mark.parametrize(
+    ("door", "target"), [("Read", CHAPTERS[0]), ("Run", "#run-it"), ("Teach", "#teach-with-it")]
+)
+def test_doors_lead_on(door, target, served, tab):
+    """The whole card is the link, not its first word alone."""
+    page = tab(f"{served}{LANDING}.html")
+    page.locator(".doors li").filter(has_text=door).click(position={"x": 200, "y": 60})
+    page.wait_for_load_state()
+    if target.startswith("#"):
+        assert page.url.endswith(target)
+        assert page.locator(f"section{target} > h2").evaluate(INSIDE)
+    else:
+        assert page.url == f"{served}{target}.html"
+
+
+def test_the_bars_always_end_at_the_same_number(served, tab):
+    """The explorer of the landing page does what the line above it says."""
+    page = tab(f"{served}{LANDING}.html")
+    card = page.locator(".vae-explorer.live")
+    seen = set()
+    for mu in ("-1", "0.5", "2"):
+        card.locator("input[name=mu]").evaluate(SET, mu)
+        page.locator(".vae-explorer.live:not([data-busy])").wait_for()
+        found = card.locator("output").evaluate_all("all => all.map(o => [o.name, Number(o.dataset.value)])")
+        shown = dict(found)
+        end = shown["reconstruction"] - shown["kl"] + shown["gap"]
+        assert end == pytest.approx(shown["log_marginal"], abs=1e-9)
+        seen.add(shown["gap"])
+    assert len(seen) == 3
+
+
+# Finding one's way
+
+
+def test_previous_next_and_minutes(html):
+    for before, name, after in zip([None, *PAGES], PAGES, [*PAGES[1:], None], strict=False):
+        page = parsed(html / f"{name}.html")
+        for selector, neighbour in ((".left-prev", before), (".right-next", after)):
+            links = page.select(f".prev-next-area {selector}")
+            assert [link["href"] for link in links] == (
+                [f"{neighbour.rpartition('/')[2]}.html"] if neighbour else []
+            )
+            for link in links:
+                title = parsed(html / f"{neighbour}.html").select_one("article h1").find(string=True)
+                assert link.select_one(".prev-next-title").get_text() == title
+        if name in CHAPTERS:
+            assert re.search(r"Time: \d+ minutes", page.select_one("article").get_text())
+
+
+SEARCHES = {
+    "reparameterization": "06_reparameterization",
+    "β": "07_reconstruction_loss",
+    "KL": "04_kl",
+    "ELBO": "03_elbo",
+    "ε": "03_elbo",  # only in formulas there
+    "importance weighted": "08_training",
+}
+
+
+@pytest.mark.parametrize("way", ["served", "file"])
+@pytest.mark.parametrize("query", SEARCHES)
+def test_search_finds(query, way, html, served, tab):
+    """Typed into the field that Ctrl+K opens; with a quotation where pages can be asked for."""
+    page, wrong = tab(), []
+    page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.goto(
+        (served if way == "served" else html.as_uri() + "/") + "book/01_generative_and_discriminative.html"
+    )
+    page.keyboard.press("Control+k")
+    page.keyboard.insert_text(query)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search.html?q=*")
+    page.locator("p.search-summary").filter(has_text="finished").wait_for()
+    links = page.locator("#search-results li > a").evaluate_all("all => all.map(a => a.href)")
+    assert any(f"/{SEARCHES[query]}.html" in link for link in links)
+    if way == "served":
+        found = page.locator(
+            "#search-results li", has=page.locator(f'a[href*="{SEARCHES[query]}.html"]')
+        ).first
+        quoted = found.locator(".context").inner_text()
+        assert query.split()[0].lower() in quoted.lower()
+        assert "\\" not in quoted, "formulas as they are read, not as they are typed"
+    page.wait_for_load_state("networkidle")
+    assert wrong == []
+
+
+# The page for addresses that do not exist
+
+
+class WithNotFound(Quiet, SubPathHandler):
+    """As hosts do it: 404.html under the unknown address itself."""
+
+
+@pytest.fixture(scope="module")
+def host(html):
+    handler = functools.partial(WithNotFound, directory=str(html))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+UNKNOWN = ["nothing.html", "book/nothing.html", "book/deeper/and/deeper/", "book/book/03.html", "x/y/z"]
+
+
+@pytest.mark.parametrize("address", UNKNOWN)
+def test_unknown_address_leads_home(address, host, tab):
+    page, asked, base = tab(), [], host + SubPathHandler.prefix
+    page.on("request", lambda request: asked.append(request.url))
+    answer = page.goto(base + address)
+    assert answer.status == 404
+    assert page.get_by_role("heading", level=1).inner_text() == "There is no such page"
+    path = SubPathHandler.prefix + "index.html"
+    page.locator(f'a[href="{path}"]').wait_for()
+    assert all(url.startswith(host) for url in asked)
+    for link in page.locator("a").evaluate_all("all => all.map(a => a.href)"):
+        assert page.request.get(link).ok, link
+    page.get_by_role("link", name=TITLE).click()
+    page.wait_for_url(f"{base}{LANDING}.html")
+
+
+def test_unknown_address_opened_from_a_folder(html, tab):
+    page = tab((html / "404.html").as_uri())
+    page.get_by_role("link", name="3 · The evidence lower bound").click()
+    page.wait_for_url((html / "book" / "03_elbo.html").as_uri())
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 375])
+def test_unknown_address_can_be_read(width, mode, host, tab):
+    page = tab(f"{host}{SubPathHandler.prefix}nothing", width, mode)
+    paper = PAPER[mode == "dark"]
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert background == f"rgb{tuple(bytes.fromhex(paper[1:]))}"
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert Axe().run(page).response["violations"] == []
+
+
+# What a message shows that links to a page
+
+
+def test_description(page_name, html):
+    page = parsed(html / f"{page_name}.html")
+    (description,) = page.select('meta[name="description"]')
+    text = description["content"]
+    assert 20 <= len(text) <= 160 and text.endswith((".", "?", "…"))
+    assert not re.search(r"[\\$<>`*]", text)
+    if page_name in CHAPTERS:
+        assert text == page.select_one("article h1 + p em").get_text()
+    meta = {tag["property"]: tag["content"] for tag in page.select("meta[property]")}
+    assert meta["og:description"] == text
+    assert meta["og:title"] == page.select_one("article h1").find(string=True)
+    assert meta["og:type"] == ("website" if page_name == LANDING else "article")
+    assert page.select_one('meta[name="twitter:card"]')["content"] == "summary_large_image"
+    with Image.open((html / f"{page_name}.html").parent / meta["og:image"]) as picture:
+        assert picture.format == "PNG"
+        assert picture.size == (int(meta["og:image:width"]), int(meta["og:image:height"])) == (1200, 630)
+    (icon,) = page.select('link[rel~="icon"]')
+    assert "<svg" in ((html / f"{page_name}.html").parent / icon["href"]).read_text(encoding="utf-8")
+
+
+def test_descriptions_differ(html):
+    pages = [parsed(html / f"{name}.html") for name in PAGES]
+    assert len({page.select_one('meta[name="description"]')["content"] for page in pages}) == len(PAGES)
+
+
+def test_address_of_the_site_has_a_preview(html, served, tab):
+    index = parsed(html / "index.html")
+    assert index.select_one('meta[property="og:title"]')["content"] == TITLE
+    assert (html / index.select_one('meta[property="og:image"]')["content"]).is_file()
+    page = tab(served)
+    page.wait_for_url(f"{served}{LANDING}.html")
+
+
+@pytest.mark.parametrize("base", ["https://example.org/vae", "https://example.org/vae/"])
+def test_picture_is_absolute_where_the_address_is_known(base):
+    app = SimpleNamespace(config=SimpleNamespace(html_baseurl=base, html_title=TITLE))
+    tags = preview.tags(app, "a < b", publish_doctree("A\n=\n\nB\n=\n\n*Why?*\n"), "../_static/")
+    assert 'content="https://example.org/vae/_static/preview.png"' in tags
+    assert 'content="a &lt; b"' in tags
+
+
+@pytest.mark.parametrize(
+    ("text", "description"),
+    [
+        ("*First. Why, and how?*", "First. Why, and how?"),
+        ("One is x. Two is y.", "One is x."),
+        ("The list:\n\n- An item.", "The list:"),
+        ("A title without an end\n\nThen a sentence.", "Then a sentence."),
+        ("word " * 60 + "end.", ("word " * 31).strip() + " …"),
+        ("- An item.", ""),
+    ],
+)
+def test_first_sentence(text, description):
+    assert preview.describe(publish_doctree(f"A\n=\n\nB\n-\n\n{text}\n\nC\n-\n")) == description
+
+
+def test_picture_has_the_book_s_colours(html):
+    with Image.open(html / "_static" / "preview.png") as picture:
+        colours = {colour[:3] for _, colour in picture.convert("RGB").getcolors(1 << 20)}
+    for name in ("ink", "prior", "approximate", "likelihood", "posterior"):
+        assert tuple(bytes.fromhex(LIGHT[name][1:])) in colours, name
+
+
+# Reading
+
+
+def test_names_in_tables_stay_whole(served, tab):
+    page = tab(f"{served}book/notation.html", 375)
+    lines = page.locator("table code").evaluate_all(
+        "all => all.map(code => [code.textContent, code.getClientRects().length])"
+    )
+    assert len(lines) > 10
+    assert [name for name, count in lines if count != 1 and " " not in name] == []
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_focus_is_seen(mode, served, tab):
+    page = tab(f"{served}book/03_elbo.html", mode=mode)
+    colour = f"rgb{tuple(bytes.fromhex((LIGHT, DARK)[mode == 'dark']['prior'][1:]))}"
+    page.keyboard.press("Tab")
+    for what in ("article p a", "article summary", ".vae-explorer input", ".prev-next-area a", ".copybtn"):
+        page.locator(what).first.focus()
+        outline = page.evaluate("getComputedStyle(document.activeElement).outline")
+        assert outline == f"{colour} solid 3px", what
+
+
+# Printing
+
+AWAY = (
+    ".bd-header-article, .bd-sidebar-primary, .bd-sidebar-secondary, .prev-next-footer, .copybtn, "
+    ".headerlink, #jb-print-docs-body, .vae-explorer input, .vae-explorer button"
+)
+COLOURS = """canvas => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  const found = new Set();
+  for (let i = 0; i < data.length; i += 4)
+    if (data[i + 3] === 255) found.add(data.slice(i, i + 3).join());
+  return [...found];
+}"""
+
+
+def text_of(literal, digits):
+    """A string of a PDF file, of either kind."""
+    if digits:
+        return bytes.fromhex(digits.decode()).decode("utf-16")
+    return re.sub(rb"\\(.)", rb"\1", literal).decode("latin-1")
+
+
+@pytest.mark.parametrize(("mode", "width"), [("light", 1280), ("dark", 1280), ("light", 375)])
+def test_a_chapter_becomes_a_pdf(mode, width, served, tab):
+    """With its text, pictures that were never scrolled to, and no more pages than it needs."""
+    page = tab(f"{served}book/03_elbo.html", width, mode)
+    page.locator(".vae-explorer.live").wait_for()
+    headings = [text.rstrip("#\n ") for text in page.locator("article h2").all_inner_texts()]
+    figures = page.locator("article img").count()
+    pdf = page.pdf(format="A4", prefer_css_page_size=True, tagged=True, outline=True)
+    assert pdf.startswith(b"%PDF-")
+    outline = [text_of(*found) for found in re.findall(rb"/Title *(?:\(((?:\\.|[^\)])*)\)|<(\w*)>)", pdf)]
+    assert [heading for heading in headings if not any(heading in title for title in outline)] == []
+    assert 10 < len(re.findall(rb"/Type */Page\b", pdf)) < 35
+    assert len(re.findall(rb"/Subtype */Image", pdf)) > figures, "the figures and the explorer's canvas"
+    assert page.evaluate("document.documentElement.dataset.theme") == mode
+
+
+def test_what_is_printed(served, tab):
+    page = tab(f"{served}book/03_elbo.html")
+    card = page.locator(".vae-explorer.live")
+    card.wait_for()
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 670, "height": 950})  # A4 without its margins
+    assert page.locator(AWAY).count() > 10
+    assert page.locator(AWAY).evaluate_all("all => all.filter(e => e.checkVisibility()).length") == 0
+    assert page.locator("article h1").is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 670
+    column = page.locator("article").bounding_box()
+    assert column["x"] < 5 and column["width"] > 650
+    for code in page.locator("article pre").all():
+        assert code.evaluate("e => e.scrollWidth <= e.clientWidth + 1"), "a line of code is cut"
+    assert card.locator("canvas").is_visible()
+    for number in card.locator("output, .value").all():
+        assert re.match(r"-?\d", number.inner_text()) and number.is_visible()
+    unsplit = (".vae-explorer", "article img", "svg.pipeline", ".box")
+    for what in unsplit:
+        assert page.locator(what).first.evaluate("e => getComputedStyle(e).breakInside") == "avoid", what
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+@pytest.mark.parametrize("name", ["03_elbo", "07_reconstruction_loss"])
+def test_paper_is_light(name, mode, served, tab):
+    """Redrawn before the print is taken, and back afterwards."""
+    page = tab(f"{served}book/{name}.html", mode=mode)
+    canvases = page.locator(".vae-explorer.live:not([data-busy]) canvas")
+    expect(canvases).to_have_count(page.locator(".vae-explorer").count())
+    palettes = {
+        name: {",".join(map(str, bytes.fromhex(colour[1:]))) for colour in palette.values()}
+        for name, palette in (("light", LIGHT), ("dark", DARK))
+    }
+    for event, now in (("beforeprint", "light"), ("afterprint", mode)):
+        page.evaluate("kind => window.dispatchEvent(new Event(kind))", event)
+        other = {"light": "dark", "dark": "light"}[now]
+        assert page.evaluate("document.documentElement.dataset.theme") == now
+        for canvas in canvases.all():
+            colours = set(canvas.evaluate(COLOURS))
+            assert len(colours & palettes[now]) >= 2
+            assert not colours & palettes[other]
+        text = page.locator(".vae-explorer").first.evaluate("e => getComputedStyle(e).color")
+        assert text == f"rgb{tuple(bytes.fromhex((LIGHT, DARK)[now == 'dark']['ink'][1:]))}"
