@@ -80,13 +80,9 @@ def finish_pages(app, exception):
         return
     for page in Path(app.outdir).rglob("*.html"):
         html = page.read_text(encoding="utf-8")
-        # 1.5 MB of script that draws the icons which the theme's icon font has drawn already, and
-        # preloads of that font, which a browser refuses for a page opened from a folder.
-        done = re.sub(r"<script[^>]*fontawesome[^>]*></script>\n?|<link rel=\"preload\"[^>]*>\n?", "", html)
-        # what widgets were like when the kernel stopped: no kernel will ask for it
-        done = re.sub(
-            r"<script type=\"application/vnd.jupyter.widget[^>]*>.*?</script>\n?", "", done, flags=re.S
-        )
+        done = USELESS.sub("", html)
+        # the theme leaves the way home outside of all landmarks
+        done = re.sub(r'<div (class="sidebar-primary-item">\s*<a class="navbar-brand)', HOME, done)
         done = re.sub(r"<img\s[^>]*>", lambda tag, page=page: finish_image(page, tag), done)
         if done != html:
             page.write_text(done, encoding="utf-8")

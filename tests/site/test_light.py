@@ -63,7 +63,7 @@ def test_pictures_below_the_fold_wait(page_name, served, tab):
 
 def test_icons_are_drawn(served, tab):
     """The font that holds only the icons in use does hold them: no icon is an empty box."""
-    page = tab(served + "book/intro.html")
+    page = tab(served + "book/04_kl.html")
     missing = page.evaluate("""async () => {
       await document.fonts.ready;
       const all = [...document.querySelectorAll("[class*=fa-solid]")];
