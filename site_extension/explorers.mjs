@@ -45,8 +45,8 @@ class Recorder {
   }
 }
 
-function still(explorer, state, id) {
-  const cache = readied(explorer, state);
+function still(explorer, state, data, id) {
+  const cache = readied(explorer, state, data);
   const height = explorer.height ?? 300;
   const ctx = new Recorder(id);
   const picture = new Picture(ctx, WIDTH, height, color);
@@ -55,7 +55,7 @@ function still(explorer, state, id) {
 }
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const { name, spec, state, id } = JSON.parse(line);
+  const { name, spec, state, data, id } = JSON.parse(line);
   const { explorer } = await import(new URL(`${name}.js`, folder));
-  console.log(JSON.stringify(card(explorer, spec, state, id, still(explorer, state, id))));
+  console.log(JSON.stringify(card(explorer, spec, state, data, id, still(explorer, state, data, id))));
 }

@@ -18,7 +18,9 @@ from . import npm
 UGLIFY = "3.19.3"
 SHA512 = "v3Xu+yuwBXisp6QYTcH4UbH+xYJXqnq2m/LtQVWKWzYc1iehYnLixoQDN9FH6/j9/oybfd6W9Ghwkl8+UMKTKQ=="
 STUB = re.compile(
-    r'<div class="vae-explorer" data-explorer="(\w+)" data-state="([^"]*)">.*?</div>', re.DOTALL
+    r'<div class="vae-explorer" data-explorer="(\w+)" data-state="([^"]*)"'
+    r'(?: data-data="([^"]*)")?>.*?</div>',
+    re.DOTALL,
 )
 DRAW = Path(__file__).with_suffix(".mjs")
 
@@ -61,22 +63,23 @@ class ExplorerHere(Directive):
         (name,) = self.arguments
         if name not in EXPLORERS:
             raise self.error(f"no explorer {name!r}; there are {', '.join(EXPLORERS)}")
-        return [nodes.raw("", EXPLORERS[name]()._stub(), format="html")]
+        return [nodes.raw("", EXPLORERS[name]().stub(), format="html")]
 
 
 def place_cards(app, pagename, templatename, context, doctree):
     """Replace the stubs of a page by cards, each with an id of its own."""
     cards = []
-    for name, state in STUB.findall(context.get("body", "")):
-        explorer = EXPLORERS[name](**json.loads(html.unescape(state)))
+    for name, state, data in STUB.findall(context.get("body", "")):
+        state, data = (json.loads(html.unescape(text or "{}")) for text in (state, data))
+        explorer = EXPLORERS[name](_data=data, **state)
         cards.append(explorer.card() | {"id": f"explorer-{name}-{len(cards)}"})
     if not cards:
         return
-    drawn = [(card, inner) for card, inner in zip(cards, draw(cards), strict=True)]
+    drawn = list(zip(cards, draw(cards), strict=True))
 
     def place(_):
         card, inner = drawn.pop(0)
-        data = html.escape(json.dumps({"spec": card["spec"], "state": card["state"]}), quote=True)
+        data = html.escape(json.dumps({key: card[key] for key in ("spec", "state", "data")}))
         return f'<div class="vae-explorer" data-explorer="{card["name"]}" data-spec="{data}">{inner}</div>'
 
     context["body"] = STUB.sub(place, context["body"])

@@ -7,10 +7,10 @@ const folder = pathToFileURL(process.argv[2] + "/");
 const { normals, readied } = await import(new URL("base.js", folder));
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const { name, state, seed, count } = JSON.parse(line);
+  const { name, state, data, seed, count } = JSON.parse(line);
   if (name) {
     const { explorer } = await import(new URL(`${name}.js`, folder));
-    const numbers = explorer.numbers(state, readied(explorer, state));
+    const numbers = explorer.numbers(state, readied(explorer, state, data));
     console.log(JSON.stringify({ numbers, outputs: explorer.outputs, words: explorer.describe(state, numbers) }));
   } else {
     const draws = new Float64Array(count);

@@ -65,20 +65,22 @@ def states(name: str) -> list[dict]:
     return [opening, *found]
 
 
-def close(ours: float | None, theirs: float | None) -> bool:
+def close(ours: float | None, theirs: float | None, drawn: bool) -> bool:
+    """Closed forms to eleven digits; what is summed over draws, and may cancel, to nine."""
     if ours is None or theirs is None:
         return ours is theirs
-    return math.isclose(ours, theirs, rel_tol=1e-9, abs_tol=1e-11)
+    relative, absolute = (1e-9, 1e-11) if drawn else (1e-11, 1e-13)
+    return math.isclose(ours, theirs, rel_tol=relative, abs_tol=absolute)
 
 
 @each_explorer
 def test_script_shows_the_numbers_of_vae_lib(name):
-    at = states(name)
+    at, drawn = states(name), "seed" in EXPLORERS[name].parameters()
     for state, answer in zip(at, ask([{"name": name, "state": state} for state in at]), strict=True):
         wanted = EXPLORERS[name](**state).numbers()
         assert [output["name"] for output in answer["outputs"]] == list(wanted), "an output for each number"
         wrong = {key: (answer["numbers"][key], wanted[key]) for key in wanted
-                 if not close(answer["numbers"][key], wanted[key])}  # fmt: skip
+                 if not close(answer["numbers"][key], wanted[key], drawn)}  # fmt: skip
         assert wrong == {}, state
 
 

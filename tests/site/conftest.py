@@ -1,5 +1,6 @@
 """The built book, its pages, a server for them and a browser to look at them with."""
 
+import contextlib
 import functools
 import http.server
 import shutil
@@ -8,10 +9,24 @@ from pathlib import Path
 
 import pytest
 import yaml
+from bs4 import BeautifulSoup
 
 ROOT = Path(__file__).resolve().parents[2]
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
 PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
+
+
+# Moves a slider as its user would.
+SET = """(input, value) => {
+  input.value = value;
+  input.dispatchEvent(new Event("input", { bubbles: true }));
+}"""
+
+
+@functools.cache
+def parsed(path):
+    """A page of the built book; nobody may change it."""
+    return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
 
 
 def pytest_generate_tests(metafunc):
@@ -53,14 +68,21 @@ class SubPathHandler(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+@contextlib.contextmanager
+def serving(handler, folder):
+    """The address of a server of the folder."""
+    handler = functools.partial(handler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
 @pytest.fixture(scope="session")
 def served(html):
     """The address under which the book is served."""
-    handler = functools.partial(SubPathHandler, directory=str(html))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}{SubPathHandler.prefix}"
-        server.shutdown()
+    with serving(SubPathHandler, html) as host:
+        yield host + SubPathHandler.prefix
 
 
 # Not for the whole session: while it is open, no notebook can be executed in the same process.

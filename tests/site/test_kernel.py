@@ -136,7 +136,7 @@ def test_kernel_opens_the_explorer_and_both_sides_move_it(name, kernel):
     assert state["_esm"] == cls._esm and state["_css"] == cls._css
     assert state["_spec"] == json.loads(json.dumps(there._spec))
     assert (state["_model_module"], state["_view_name"]) == ("anywidget", "AnyView")
-    assert shown["text/plain"] == repr(there) and shown["text/html"] == there._stub()
+    assert shown["text/plain"] == repr(there) and shown["text/html"] == there.stub()
     assert set(shown) == {"text/plain", "text/html", VIEW}
 
     for key, trait in there.parameters().items():

@@ -11,7 +11,10 @@ from urllib.parse import unquote, urlsplit
 import nbformat
 import numpy as np
 import pytest
+from fontTools.ttLib import TTFont
 from PIL import Image
+
+from site_extension.light import shrink_picture
 
 TEXT = {".html", ".css", ".js", ".svg", ".json"}
 EAGER = """async () => {
@@ -61,39 +64,52 @@ def test_pictures_below_the_fold_wait(page_name, served, tab):
     assert page.evaluate(sizes), "their place is kept free"
 
 
-def test_icons_are_drawn(served, tab):
-    """The font that holds only the icons in use does hold them: no icon is an empty box."""
-    page = tab(served + "book/04_kl.html")
-    missing = page.evaluate("""async () => {
+def test_icon_font_holds_the_icons_in_use(page_name, html, served, tab):
+    """What a page draws by code is in the font that was cut down to the icons in use."""
+    page = tab(f"{served}{page_name}.html")
+    codes = page.evaluate("""async () => {
       await document.fonts.ready;
-      const all = [...document.querySelectorAll("[class*=fa-solid]")];
-      const icons = all.filter((icon) => icon.getClientRects().length);
-      const blank = icons.filter((icon) => {
-        const style = getComputedStyle(icon, "::before");
-        const code = style.content.replaceAll('"', "");
-        return !code || !document.fonts.check(`${style.fontWeight} 16px "Font Awesome 6 Free"`, code);
-      });
-      return [icons.length, blank.map((icon) => icon.className)];
+      const icons = [...document.querySelectorAll("[class*=fa-solid]")];
+      return icons.map((icon) => getComputedStyle(icon, "::before").content.replaceAll('"', ""));
     }""")
-    assert missing[0] >= 5 and missing[1] == []
+    (font,) = (html / "_static").glob("vendor/fontawesome/*/webfonts/icons.woff")
+    held = TTFont(font).getBestCmap()
+    assert len(codes) >= 5
+    assert [hex(ord(code)) for code in codes if ord(code) not in held] == []
 
 
-def test_pictures_look_the_same_with_a_palette(html):
-    """Against the pictures that the notebooks hold: no visible change of any pixel."""
-    stored = {}
+def stored_pictures():
     for path in sorted((Path(__file__).parents[2] / "book").glob("0*.ipynb")):
         for cell in nbformat.read(path, 4).cells:
             for output in cell.get("outputs", []):
                 if "image/png" in output.get("data", {}):
-                    picture = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"]))).convert(
-                        "RGB"
-                    )
-                    stored.setdefault(picture.size, []).append(np.asarray(picture, dtype=float))
+                    yield f"{path.stem}, {cell.id}", base64.b64decode(output.data["image/png"])
+
+
+def test_pictures_look_the_same_with_a_palette(tmp_path):
+    """No visible change of any figure of the chapters, for half of its bytes or fewer."""
+    file, before, after = tmp_path / "a.png", 0, 0
+    for name, png in stored_pictures():
+        file.write_bytes(png)
+        shrink_picture(file)
+        with Image.open(io.BytesIO(png)) as one, Image.open(file) as other:
+            old, new = (np.asarray(picture.convert("RGB"), dtype=float) for picture in (one, other))
+        assert ((old - new) ** 2).mean() < 6, f"{name}: mean squared error, of 65025"
+        before, after = before + len(png), after + file.stat().st_size
+    assert 0 < after < 0.5 * before
+
+
+def test_pictures_of_the_site_have_a_palette(html):
     built = sorted((html / "_images").glob("*.png"))
     assert len(built) > 40
     for file in built:
         with Image.open(file) as picture:
-            assert picture.mode == "P" or len(picture.getcolors(1 << 24) or []) <= 256, file.name
-            shown = np.asarray(picture.convert("RGB"), dtype=float)
-        nearest = min(((shown - one) ** 2).mean() for one in stored[picture.size])
-        assert nearest < 6, f"{file.name}: mean squared error {nearest:.1f} of 65025"
+            assert picture.mode in ("P", "L"), file.name
+
+
+def test_a_picture_that_can_be_seen_through_is_left_alone(tmp_path):
+    file = tmp_path / "a.png"
+    Image.new("RGBA", (40, 40), (10, 20, 30, 128)).save(file)
+    before = file.read_bytes()
+    shrink_picture(file)
+    assert file.read_bytes() == before

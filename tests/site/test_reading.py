@@ -1,15 +1,11 @@
 """What makes the book easy to enter, to find one's way in, to share and to print."""
 
-import functools
-import http.server
 import re
-import threading
 from types import SimpleNamespace
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from bs4 import BeautifulSoup
-from conftest import PAGES, SubPathHandler
+from conftest import PAGES, SET, SubPathHandler, parsed, serving
 from docutils.core import publish_doctree
 from PIL import Image
 from playwright.sync_api import expect
@@ -23,16 +19,6 @@ LANDING = PAGES[0]
 CHAPTERS = [name for name in PAGES if re.search(r"/\d\d_", name)]
 INSIDE = """element => { const { top, bottom } = element.getBoundingClientRect();
                          return top >= 0 && bottom <= innerHeight; }"""
-
-SET = """(input, value) => {
-  input.value = value;
-  input.dispatchEvent(new Event("input", { bubbles: true }));
-}"""
-
-
-@functools.cache
-def parsed(path):
-    return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
 
 
 # The landing page
@@ -157,11 +143,8 @@ class WithNotFound(Quiet, SubPathHandler):
 
 @pytest.fixture(scope="module")
 def host(html):
-    handler = functools.partial(WithNotFound, directory=str(html))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with serving(WithNotFound, html) as address:
+        yield address
 
 
 UNKNOWN = ["nothing.html", "book/nothing.html", "book/deeper/and/deeper/", "book/book/03.html", "x/y/z"]

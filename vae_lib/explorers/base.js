@@ -6,16 +6,20 @@ export const LOG_2PI = Math.log(2 * Math.PI);
 export const normal = (z, mu, sigma) => Math.exp(logNormal(z, mu, sigma));
 export const logNormal = (z, mu, sigma) => -0.5 * (((z - mu) / sigma) ** 2 + LOG_2PI) - Math.log(sigma);
 
-// KL(N(μ, σ²) ‖ N(0, 1)) in nats, (4.5); near σ = 1 by its series, as the terms cancel.
-export function klToStandardNormal(mu, sigma, t = 2 * Math.log(sigma)) {
+// KL(N(μ, σ²) ‖ N(0, 1)) in nats, (4.5), of μ and t = ln σ²; near t = 0 by its series, as the terms cancel.
+export function klToStandardNormal(mu, t) {
   const series = t * t * (1 / 2 + t * (1 / 6 + t * (1 / 24 + t / 120)));
   return 0.5 * (mu * mu + (Math.abs(t) < 2e-3 ? series : Math.expm1(t) - t));
 }
 
-// The running example: p(z) = N(0, 1), p(x|z) = N(2z, 1), x = 2.5; its posterior is N(1, 1/5).
+// The running example: p(z) = N(0, 1), p(x|z) = N(2z, 1), x = 2.5; its posterior is N(1, 1/5), (2.8).
 export const X = 2.5;
-export const logLikelihood = (z) => logNormal(X, 2 * z, 1);
+export const POSTERIOR = [1, Math.sqrt(0.2)]; // mean and standard deviation
 export const LOG_MARGINAL = logNormal(X, 0, Math.sqrt(5));
+export const logLikelihood = (z) => -0.5 * ((X - 2 * z) * (X - 2 * z) + LOG_2PI);
+// For q = N(μ, σ²): the mean of log p(x|z), and the gap of its ELBO.
+export const reconstruction = (mu, sigma) => logLikelihood(mu) - 2 * sigma * sigma;
+export const klToPosterior = (mu, logvar) => klToStandardNormal((mu - POSTERIOR[0]) / POSTERIOR[1], logvar - 2 * Math.log(POSTERIOR[1]));
 
 // How far the draws of a seed go; an explorer takes the first L of them.
 export const MOST_DRAWS = 100_000;
@@ -307,8 +311,8 @@ function controlHTML(control, value, id) {
 }
 
 // The whole card as HTML, the same in the browser and when the site is built.
-export function card(explorer, { question, controls }, state, id, picture = "<canvas></canvas>") {
-  const numbers = explorer.numbers(state, readied(explorer, state));
+export function card(explorer, { question, controls }, state, data, id, picture = "<canvas></canvas>") {
+  const numbers = explorer.numbers(state, readied(explorer, state, data));
   const outputs = explorer.outputs.map(({ name, label, color }) =>
     `<div><label for="${id}-${name}"${color ? ` style="color:var(--${color})"` : ""}>${escaped(label)}</label>` +
     `<output id="${id}-${name}" name="${name}" aria-live="off">${escaped(outputText(explorer, name, numbers))}</output></div>`);
@@ -330,15 +334,15 @@ function outputText(explorer, name, numbers) {
   return numbers[name] === null ? "none" : format(numbers[name], digits) + (unit ? " " + unit : "");
 }
 
-// A cache in which everything that numbers() needs at this state is prepared.
-export function readied(explorer, state) {
-  const cache = {};
+// A cache in which everything that numbers() needs at this state is prepared; its data are what Python sent.
+export function readied(explorer, state, data) {
+  const cache = { data };
   explorer.prepare?.(state, cache, Infinity);
   return cache;
 }
 
 // Brings a card to life and returns what takes it down again. `model` has get, set, save_changes, on, off.
-export function live(root, explorer, { controls }, model) {
+export function live(root, explorer, { controls }, data, model) {
   const find = (selector) => root.querySelector(selector);
   const canvas = find("canvas") ?? document.createElement("canvas");
   const image = find(".picture > div");
@@ -346,7 +350,7 @@ export function live(root, explorer, { controls }, model) {
   const input = Object.fromEntries(controls.map((control) => [control.name, find(`[name="${control.name}"]`)]));
   const output = Object.fromEntries(explorer.outputs.map(({ name }) => [name, find(`output[name="${name}"]`)]));
   const fault = find(".fault");
-  const cache = {};
+  const cache = { data };
   let color, picture, held = null, pending = 0, moved = false, typed = "", talk;
 
   function read() {
@@ -438,6 +442,7 @@ export function live(root, explorer, { controls }, model) {
 
   // On paper the colours are those of the light mode, whatever the page's are.
   function printing(on) {
+    cancelAnimationFrame(pending);
     root.classList.toggle("printing", on);
     colours();
     frame();
@@ -577,18 +582,19 @@ export function mount(name, explorer, { model, el }) {
   const root = document.createElement("div");
   root.className = "vae-explorer";
   root.dataset.explorer = name;
-  root.innerHTML = card(explorer, spec, state, `explorer-${name}-live-${Date.now()}-${cards++}`);
+  const data = model.get("_data");
+  root.innerHTML = card(explorer, spec, state, data, `explorer-${name}-live-${Date.now()}-${cards++}`);
   // Keys belong to the control that has the focus: JupyterLab would take arrows and Enter for its cells.
   for (const control of root.querySelectorAll("input, select, button")) control.dataset.lmSuppressShortcuts = "true";
   el.append(root);
-  return live(root, explorer, spec, model);
+  return live(root, explorer, spec, data, model);
 }
 
 // For the site: brings every card of the page to life, each with a model of its own.
 export function wake(explorers) {
   for (const root of document.querySelectorAll("[data-explorer][data-spec]")) {
     try {
-      const { spec, state } = JSON.parse(root.dataset.spec);
+      const { spec, state, data } = JSON.parse(root.dataset.spec);
       const heard = {};
       const model = {
         get: (name) => state[name],
@@ -601,7 +607,7 @@ export function wake(explorers) {
         on: (event, callback) => (heard[event] ??= []).push(callback),
         off: (event, callback) => (heard[event] = (heard[event] ?? []).filter((other) => other !== callback)),
       };
-      live(root, explorers[root.dataset.explorer], spec, model);
+      live(root, explorers[root.dataset.explorer], spec, data, model);
     } catch (error) {
       console.warn(error);
       const box = root.querySelector(".fault");

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import json
-import math
 import re
 import sys
 from collections.abc import Iterable, Mapping
@@ -60,9 +59,9 @@ class Slider(traitlets.TraitType):
         """
         kind = "a whole number" if self.integer else "a number"
         wanted = f"{self.name} must be {kind} from {self.low} to {self.high}, got {value!r}"
-        if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, Real):
             raise ValueError(wanted)
-        if not self.low <= value <= self.high or (self.integer and value != int(value)):
+        if not self.low <= value <= self.high or (self.integer and value != int(value)):  # NaN, too
             raise ValueError(wanted)
         return int(value) if self.integer else float(value)
 
@@ -119,7 +118,8 @@ class Explorer(anywidget.AnyWidget):
 
     A subclass names its `question` and its traits, and computes in `numbers()` with vae_lib what its
     script, the file of the same name, shows. Every trait can be read and set while the figure is on
-    the screen: `explorer.sigma = 0.3` moves it.
+    the screen: `explorer.sigma = 0.3` moves it. What was computed before, such as the weights of a trained
+    model, goes to the script as `_data`, a dictionary that JSON can hold; it belongs to no slider.
 
     Raises:
         ValueError: a trait is set to a value outside its bounds, or to something that is no number.
@@ -129,6 +129,7 @@ class Explorer(anywidget.AnyWidget):
     question: str
     _css = STYLE
     _spec = traitlets.Dict().tag(sync=True)
+    _data = traitlets.Dict().tag(sync=True)
 
     def __init_subclass__(cls, **kwargs):
         # anywidget makes a class of its own for each object, in which _esm has become a trait
@@ -138,7 +139,7 @@ class Explorer(anywidget.AnyWidget):
         super().__init_subclass__(**kwargs)
 
     def __init__(self, **state):
-        unknown = set(state) - set(self.parameters())
+        unknown = set(state) - {"_data", *self.parameters()}
         if unknown:
             known = ", ".join(self.parameters())
             raise ValueError(f"{', '.join(sorted(unknown))}: not a trait of this explorer; it has {known}")
@@ -165,26 +166,26 @@ class Explorer(anywidget.AnyWidget):
 
     def card(self) -> dict:
         """What the site needs to draw this explorer without a kernel."""
-        return {"name": self.name, "spec": self._spec, "state": self.state()}
+        return {"name": self.name, "spec": self._spec, "state": self.state(), "data": self._data}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.state().items())})"
 
     def _repr_mimebundle_(self, **kwargs):
-        bundle = mimebundle(self.model_id, repr(self), self._stub())
+        bundle = mimebundle(self.model_id, repr(self), self.stub())
         _, metadata = super()._repr_mimebundle_(**kwargs)  # in Colab, where its front end finds anywidget
         return (bundle, metadata) if metadata else bundle
 
-    def _stub(self) -> str:
+    def stub(self) -> str:
         """What a page without a kernel gets: the site puts the figure here, others show the words."""
-        state = html.escape(json.dumps(self.state()), quote=True)
+        attributes = {"explorer": self.name, "state": json.dumps(self.state())}
+        if self._data:
+            attributes["data"] = json.dumps(self._data)
+        marks = " ".join(f'data-{key}="{html.escape(value)}"' for key, value in attributes.items())
         words = (
             f"An interactive figure: {self.question} It moves on the book’s site and in a running notebook."
         )
-        return (
-            f'<div class="vae-explorer" data-explorer="{self.name}" data-state="{state}">'
-            f"<p>{html.escape(words)}</p></div>"
-        )
+        return f'<div class="vae-explorer" {marks}><p>{html.escape(words)}</p></div>'
 
 
 def mimebundle(model_id: str, words: str, markup: str) -> dict:

@@ -1,7 +1,6 @@
-import { klToStandardNormal, LOG_2PI, LOG_MARGINAL, minus, normal, X } from "./base.js";
+import { klToPosterior, klToStandardNormal, LOG_MARGINAL, minus, normal, POSTERIOR, reconstruction as expected } from "./base.js";
 
 const TOP = 1.3; // of the densities; a narrower q leaves the picture
-const POSTERIOR = [1, Math.sqrt(0.2)]; // mean and standard deviation, (2.8)
 
 export const explorer = {
   height: 410,
@@ -15,11 +14,9 @@ export const explorer = {
   ],
 
   numbers({ mu, sigma }) {
-    const reconstruction = -0.5 * LOG_2PI - 0.5 * ((X - 2 * mu) ** 2 + 4 * sigma * sigma);
-    const kl = klToStandardNormal(mu, sigma);
-    const [mean, deviation] = POSTERIOR;
-    const gap = klToStandardNormal((mu - mean) / deviation, sigma / deviation);
-    return { reconstruction, kl, elbo: reconstruction - kl, gap, log_marginal: LOG_MARGINAL };
+    const logvar = 2 * Math.log(sigma);
+    const [reconstruction, kl] = [expected(mu, sigma), klToStandardNormal(mu, logvar)];
+    return { reconstruction, kl, elbo: reconstruction - kl, gap: klToPosterior(mu, logvar), log_marginal: LOG_MARGINAL };
   },
 
   describe({ mu, sigma }, { reconstruction, kl, elbo, gap }) {

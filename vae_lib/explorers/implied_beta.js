@@ -1,4 +1,4 @@
-import { klToStandardNormal, minus, normal } from "./base.js";
+import { klToPosterior, klToStandardNormal, minus, normal, POSTERIOR } from "./base.js";
 
 const reduced = (call) => ({ sum_mean: `${call}, reduction="sum") / B`, mean: `${call})`, sum: `${call}, reduction="sum")` });
 const nll = "-Gaussian(σ).log_prob(x, o)";
@@ -24,8 +24,8 @@ export function numbers(state) {
     factor_a: a,
     factor_b: b,
     equivalent_sigma: state.reconstruction === "bce" ? null : Math.sqrt(beta),
-    kl: klToStandardNormal(mu, 1, logvar),
-    gap: klToStandardNormal(Math.sqrt(5) * (1 - mu), 1, logvar + Math.log(5)),
+    kl: klToStandardNormal(mu, logvar),
+    gap: klToPosterior(mu, logvar),
   };
 }
 
@@ -51,7 +51,7 @@ export const explorer = {
     return (elbo ? `This line is minus the ELBO${factor_a === 1 ? "" : ` times ${short(factor_a)}`}: β = 1. `
       : `This line trains β = ${short(beta)}${means}. `) +
       `In the running example the best q under it keeps ${kl.toFixed(3)} nats about z, and with β = 1 it would keep ` +
-      `${klToStandardNormal(1, Math.sqrt(0.2)).toFixed(3)}; it lies ${gap.toFixed(3)} nats from the true posterior` +
+      `${klToStandardNormal(POSTERIOR[0], 2 * Math.log(POSTERIOR[1])).toFixed(3)}; it lies ${gap.toFixed(3)} nats from the true posterior` +
       (elbo ? "." : beta > 1 ? ", towards the prior." : ", narrower than it and towards the best single z.");
   },
 
@@ -80,7 +80,7 @@ export const explorer = {
 
     const { mu, logvar } = best(beta);
     const sigma = Math.exp(logvar / 2);
-    const [q, posterior] = [(z) => normal(z, mu, sigma), (z) => normal(z, 1, Math.sqrt(0.2))];
+    const [q, posterior] = [(z) => normal(z, mu, sigma), (z) => normal(z, ...POSTERIOR)];
     const p = picture.panel({
       left: 40, right: 12, top: row + 74, bottom: 40, x: [-3.2, 3.5],
       y: [0, 1.12 * Math.min(2.7, Math.max(posterior(1), q(mu)))], xlabel: "z in the running example", ylabel: "density",

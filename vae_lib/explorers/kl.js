@@ -17,7 +17,7 @@ export const explorer = {
 
   // (4.5) term by term, and its slopes
   numbers: ({ mu, sigma }) => ({
-    kl: klToStandardNormal(mu, sigma),
+    kl: klToStandardNormal(mu, 2 * Math.log(sigma)),
     half_mu_squared: 0.5 * mu * mu,
     half_sigma_squared: 0.5 * sigma * sigma,
     minus_log_sigma: -Math.log(sigma),

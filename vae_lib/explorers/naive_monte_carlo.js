@@ -1,4 +1,4 @@
-import { COUNTS, grouped, LOG_2PI, LOG_MARGINAL, logLikelihood, logNormal, MOST_DRAWS, normals, X } from "./base.js";
+import { COUNTS, grouped, LOG_MARGINAL, logLikelihood, logNormal, MOST_DRAWS, normals, reconstruction, X } from "./base.js";
 
 const STRIDE = 2000; // draws at a time: a multiple of 16 that divides MOST_DRAWS
 // ln ρ of one copy: N(x; 2z, 1)² is N(x; 2z, ½) / √(4π), and averaged over the prior that is N(x; 0, 4.5) / √(4π).
@@ -21,7 +21,7 @@ function draw(cache) {
   const row = (rows[j] ??= new Float64Array(MOST_DRAWS));
   cache.fill(z, 0, STRIDE);
   for (let l = 0; l < STRIDE; l++) {
-    row[at + l] = (j ? rows[j - 1][at + l] : 0) - 0.5 * ((X - 2 * z[l]) * (X - 2 * z[l]) + LOG_2PI);
+    row[at + l] = (j ? rows[j - 1][at + l] : 0) + logLikelihood(z[l]);
   }
   cache.made += STRIDE;
 }
@@ -106,7 +106,7 @@ export const explorer = {
   draw(picture, { num_samples, J }, n, { rows, made, run }) {
     const { color, height } = picture;
     const exact = J * LOG_MARGINAL;
-    const low = J * (logLikelihood(0) - 2); // where a single log weight is on average
+    const low = J * reconstruction(0, 1); // where a single log weight is on average
     const p = picture.panel({
       left: 48, right: 20, bottom: 150, x: [1, MOST_DRAWS], logx: true, xticks: [1, 10, 100, 1000, [1e4, "10⁴"], [1e5, "10⁵"]],
       y: [low, exact + Math.max(1.6, 0.18 * (exact - low))], xlabel: "number of draws L", ylabel: "log p(x) in nats",

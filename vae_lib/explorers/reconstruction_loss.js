@@ -1,8 +1,8 @@
-import { LOG_2PI, minus } from "./base.js";
+import { logNormal, minus } from "./base.js";
 
 const xlog = (a, b) => (a ? a * Math.log(b) : 0);
 const crossEntropy = (x, p) => -xlog(x, p) - xlog(1 - x, 1 - p);
-const gaussian = (x, p, sigma) => 0.5 * (((x - p) / sigma) ** 2 + LOG_2PI) + Math.log(sigma);
+const gaussian = (x, p, sigma) => -logNormal(x, p, sigma);
 
 // (7.3) and (7.4) for D = 1, each also above its minimum, and their slopes in the logit and in the mean.
 export function numbers({ p, x, sigma }) {
