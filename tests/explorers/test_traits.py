@@ -11,6 +11,7 @@ import zipfile
 
 import matplotlib.pyplot as plt
 import pytest
+from examples import example
 from setuptools import build_meta
 
 from vae_lib.explorers import EXPLORERS, KL, base
@@ -74,12 +75,17 @@ def test_repr_makes_the_same_explorer(name):
 
 @each_explorer
 def test_page_without_a_kernel_gets_the_state_and_words(name):
-    bundle = EXPLORERS[name]()._repr_mimebundle_()
-    assert bundle["text/html"] == EXPLORERS[name]()._repr_mimebundle_()["text/html"], "no ids of objects"
-    found = re.search(r'data-explorer="(\w+)" data-state="([^"]*)"><p>(.*)</p>', bundle["text/html"])
+    explorer = example(name)
+    bundle = explorer._repr_mimebundle_()
+    assert bundle["text/html"] == example(name)._repr_mimebundle_()["text/html"], "no ids of objects"
+    found = re.search(
+        r'data-explorer="(\w+)" data-state="([^"]*)"(?: data-data="([^"]*)")?><p>(.*)</p>',
+        bundle["text/html"],
+    )
     assert found[1] == name
-    assert json.loads(html.unescape(found[2])) == EXPLORERS[name]().state()
-    assert EXPLORERS[name].question in html.unescape(found[3])
+    assert json.loads(html.unescape(found[2])) == explorer.state()
+    assert json.loads(html.unescape(found[3] or "{}")) == explorer._data
+    assert EXPLORERS[name].question in html.unescape(found[4])
 
 
 def test_no_markup_in_colab(monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 
@@ -35,6 +36,7 @@ class Card:
         self.page, self.name = page, name
         self.root = page.locator(f'[data-explorer="{name}"]')
         self.cls = EXPLORERS[name]
+        self.data = json.loads(self.root.get_attribute("data-spec"))["data"]
         self.rest()
 
     def rest(self):
@@ -75,7 +77,8 @@ class Card:
 
     def check(self):
         """What is shown is what vae_lib computes at the state of the sliders."""
-        wanted, shown, texts = self.cls(**self.state()).numbers(), self.shown(), self.texts()
+        wanted = self.cls(_data=self.data, **self.state()).numbers()
+        shown, texts = self.shown(), self.texts()
         assert list(shown) == list(wanted)
         for key, value in wanted.items():
             if value is None:
@@ -342,10 +345,11 @@ def test_without_javascript(name, page_of, served, browser):
     page = context.new_page()
     page.goto(served + page_of[name])
     root = page.locator(f'[data-explorer="{name}"]')
+    data = json.loads(root.get_attribute("data-spec"))["data"]
     assert root.locator("svg path").count() > 5
     assert root.locator(".controls").is_hidden()
     assert root.locator(".words").inner_text()
-    for key, value in EXPLORERS[name]().numbers().items():
+    for key, value in EXPLORERS[name](_data=data).numbers().items():
         text = root.locator(f'output[name="{key}"]').inner_text()
         assert text == "none" if value is None else re.match(r"-?\d", text), key
     context.close()

@@ -11,6 +11,7 @@ from vae_lib.explorers.implied_beta import ImpliedBeta
 from vae_lib.explorers.kl import KL
 from vae_lib.explorers.monte_carlo import MonteCarlo
 from vae_lib.explorers.naive_monte_carlo import NaiveMonteCarlo
+from vae_lib.explorers.rate_distortion import RateDistortion
 from vae_lib.explorers.reconstruction_loss import ReconstructionLoss
 from vae_lib.explorers.reparameterization import Reparameterization
 
@@ -25,6 +26,7 @@ EXPLORERS: dict[str, type[Explorer]] = {
         Reparameterization,
         ReconstructionLoss,
         ImpliedBeta,
+        RateDistortion,
     )
 }
 

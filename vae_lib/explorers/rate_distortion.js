@@ -1,0 +1,88 @@
+import { LOG_2PI } from "./base.js";
+
+const rate = ({ kl }) => kl.reduce((sum, nats) => sum + nats, 0);
+const isActive = (nats) => nats > 0.01;
+
+export function numbers({ run }, { data }) {
+  const { sigma, distortion, kl } = data.runs[run - 1];
+  const nats = rate({ kl });
+  const reconstruction = -distortion / (2 * sigma ** 2) - (data.pixels / 2) * (LOG_2PI + 2 * Math.log(sigma));
+  return {
+    sigma, beta: sigma ** 2, distortion, kl: nats, active_units: kl.filter(isActive).length,
+    reconstruction, elbo: reconstruction - nats,
+  };
+}
+
+export const explorer = {
+  height: 344,
+  narrow: 556,
+  outputs: [
+    { name: "sigma", label: "σ of p(x|z)" },
+    { name: "beta", label: "β = σ², beside σ = 1" },
+    { name: "distortion", label: "distortion, squared error per image", color: "likelihood" },
+    { name: "kl", label: "rate, the KL term", unit: "nats", color: "approximate" },
+    { name: "active_units", label: "active latent dimensions", digits: 0, color: "approximate" },
+    { name: "reconstruction", label: "reconstruction term", unit: "nats", color: "likelihood" },
+    { name: "elbo", label: "held-out ELBO", unit: "nats" },
+  ],
+  numbers,
+
+  describe(_, { sigma, beta, distortion, kl, active_units }) {
+    const price = `With σ = ${sigma} a nat of KL has to save ${(2 * beta).toFixed(3)} of squared error. `;
+    return price + (active_units
+      ? `The encoder buys ${kl.toFixed(2)} nats and keeps ${active_units} latent dimensions in use; the error left is ` +
+        `${distortion.toFixed(2)} per image. The dashed line through the point has the slope of that price.`
+      : `No dimension saves that much: q(z|x) is the prior for every image, the rate is ${kl.toFixed(3)} nats, and the decoder ` +
+        "answers with the mean image whatever z is. The posterior has collapsed.");
+  },
+
+  draw(picture, { run }, { sigma, beta, distortion, kl }, { data: { runs, originals, pixels } }) {
+    const { color, narrow, width, height } = picture;
+    const far = 1.08 * Math.max(...runs.map(rate));
+    const plane = picture.panel({
+      left: 40, right: narrow ? 12 : width - 350, top: 34, bottom: narrow ? height - 224 : 44,
+      x: [0, far], y: [0, 1.14 * Math.max(...runs.map((one) => one.distortion))],
+      xlabel: "rate: KL in nats", ylabel: "distortion: squared error per image",
+    });
+    plane.line([[0, distortion + 2 * beta * kl], [far, distortion - 2 * beta * (far - kl)]], color.likelihood, { width: 1.5, dash: [6, 5] });
+    plane.line(runs.map((one) => [rate(one), one.distortion]), color.muted, { width: 1.3 });
+    runs.forEach((one) => picture.dot(plane.x(rate(one)), plane.y(one.distortion), color.ink));
+    const [px, py] = [plane.x(kl), plane.y(distortion)];
+    picture.handle(px, py, color.approximate, "x", (x) => {
+      const away = runs.map((one) => Math.abs(plane.x(rate(one)) - x));
+      return { run: 1 + away.indexOf(Math.min(...away)) };
+    });
+    const end = px > plane.right - 80;
+    picture.text(px + (end ? 6 : 14), py - 20, `σ = ${sigma}`, color.approximate, end ? "right" : "left");
+    ["dashed: one nat", `for 2σ² = ${(2 * beta).toFixed(3)} of error`].forEach((words, i) =>
+      picture.text(plane.right, plane.top + 40 + 18 * i, words, color.likelihood, "right"));
+
+    const sorted = [...runs[run - 1].kl].sort((a, b) => b - a);
+    const J = sorted.length;
+    const bars = picture.panel({
+      left: narrow ? 40 : width - 280, right: 12, top: narrow ? 312 : 34, bottom: narrow ? 146 : 150, x: [0, J], xticks: null,
+      y: [0, 1.18 * Math.max(...runs.flatMap((one) => one.kl))],
+      ylabel: `KL of each dimension: ${sorted.filter(isActive).length} of ${J} active`,
+    });
+    sorted.forEach((nats, j) => {
+      const [on, top] = [isActive(nats), bars.y(nats)];
+      picture.rect(bars.x(j + 0.2), top, bars.x(j + 0.8), bars.bottom, color.approximate);
+      picture.text(bars.x(j + 0.5), top - 10, on ? nats.toFixed(2) : "off", on ? color.approximate : color.muted, "center");
+    });
+    bars.horizontal(0, color.muted, { width: 1 });
+
+    const side = Math.sqrt(pixels);
+    const size = Math.max(1, Math.floor(32 / side)); // of a pixel, whole so that neighbours touch
+    ["x", "x′", "new"].forEach((words, row) => {
+      const bytes = atob([originals, runs[run - 1].means, runs[run - 1].samples][row]);
+      const top = height - 122 + 40 * row;
+      picture.text(bars.left - 8, top + 16, words, row ? color.likelihood : color.ink, "right");
+      for (let i = 0; i < bytes.length; i++) {
+        const grey = bytes.charCodeAt(i);
+        const j = i % pixels;
+        const [x, y] = [Math.round(bars.left) + 34 * ((i - j) / pixels) + (j % side) * size, top + Math.floor(j / side) * size];
+        if (grey > 7) picture.rect(x, y, x + size, y + size, color.ink, Number((grey / 255).toFixed(2)));
+      }
+    });
+  },
+};

@@ -1,0 +1,108 @@
+"""Chapter 8: one network trained at nine σ of its Gaussian decoder, from sharp to blunt."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Mapping, Sequence
+from numbers import Real
+
+import torch
+from torch import Tensor
+
+from vae_lib import _validate as check
+from vae_lib.explorers.base import Explorer, Slider
+from vae_lib.likelihoods import Gaussian
+
+RUNS, IMAGES = 9, 8  # trained models; test images, reconstructions and samples of each
+ACTIVE = 0.01  # nats of KL above which a latent dimension counts as active
+
+
+def pack(originals: Tensor, runs: Sequence[Mapping]) -> dict:
+    """What `RateDistortion` needs as `_data`, made from what was measured on trained models.
+
+    Args:
+        originals: eight images in [0, 1], (8, D).
+        runs: for each of nine models in the order of its σ a mapping with `sigma`, of p(x|z);
+            `distortion`, the mean squared error per image, summed over pixels; `kl`, the mean KL of each
+            latent dimension in nats, (J,); `means`, the reconstructions of the originals, (8, D); and
+            `samples`, eight new images, (8, D). Pictures become bytes, with what lies outside [0, 1] white or
+            black.
+
+    Raises:
+        ValueError: there are not nine runs, σ does not rise, or a value has the wrong shape, kind or sign.
+    """
+    check.matrix("originals", originals, "D")
+    D = originals.shape[1]
+    if len(runs) != RUNS:
+        raise ValueError(f"runs must hold {RUNS} trained models, got {len(runs)}")
+    sigmas = [check.positive("sigma", run["sigma"]) for run in runs]
+    if sigmas != sorted(set(sigmas)):
+        raise ValueError(f"runs must be in the order of sigma, got {sigmas}")
+    if len({len(run["kl"]) for run in runs}) != 1:
+        raise ValueError(f"all runs must have the same J, got {[len(run['kl']) for run in runs]}")
+    return {
+        "pixels": D,
+        "originals": _bytes("originals", originals, D),
+        "runs": [
+            {
+                "sigma": sigma,
+                "distortion": check.weight("distortion", run["distortion"]),
+                "kl": [check.weight("kl", nats) for nats in run["kl"]],
+                "means": _bytes("means", run["means"], D),
+                "samples": _bytes("samples", run["samples"], D),
+            }
+            for sigma, run in zip(sigmas, runs, strict=True)
+        ],
+    }
+
+
+def _bytes(name: str, images: Tensor, width: int) -> str:
+    """Eight images as bytes in base64."""
+    check.matrix(name, check.floating(name, images), "D", width)
+    if len(images) != IMAGES or math.isqrt(width) ** 2 != width:
+        raise ValueError(f"{name} must be {IMAGES} square images, got shape {check.shape_of(images)}")
+    levels = (255 * images.detach().cpu().clamp(0, 1)).round().to(torch.uint8)
+    return base64.b64encode(levels.numpy().tobytes()).decode("ascii")
+
+
+class RateDistortion(Explorer):
+    """What a VAE with a Gaussian decoder pays for and gets at nine σ, measured on held-out images.
+
+    `kl` is the rate in nats, the sum of the mean KL of each latent dimension, and `active_units` counts
+    the dimensions above 0.01 nats. `distortion` is E_q[Σⱼ (xⱼ − mⱼ)²], the squared error per image;
+    `reconstruction` is E_q[log p(x|z)] by (7.4) and `elbo` = `reconstruction` − `kl`. The same training with
+    squared error weighted as for σ = 1 has `beta` = σ².
+
+    Args:
+        _data: what `pack` returns.
+
+    Trait: `run`, which of the nine models, 1 for the smallest σ.
+    """
+
+    question = "Which latent dimensions survive when a nat gets dearer?"
+    run = Slider(7, 1, RUNS, 1, "run, from a sharp to a blunt p(x|z)", integer=True)
+
+    def numbers(self) -> dict[str, Real]:
+        """σ and β of the run, its distortion, rate, active dimensions and ELBO.
+
+        Raises:
+            ValueError: the explorer was made without `_data`.
+        """
+        if "runs" not in self._data:
+            raise ValueError("RateDistortion has nothing to show: pass _data=pack(originals, runs)")
+        run = self._data["runs"][self.run - 1]
+        sigma, distortion, D = run["sigma"], run["distortion"], self._data["pixels"]
+        # An image that is off by the same amount everywhere and has this squared error.
+        x = torch.zeros(1, D, dtype=torch.float64)
+        reconstruction = Gaussian(sigma).log_prob(x, x + math.sqrt(distortion / D)).item()
+        kl = math.fsum(run["kl"])
+        return {
+            "sigma": sigma,
+            "beta": sigma**2,
+            "distortion": distortion,
+            "kl": kl,
+            "active_units": sum(nats > ACTIVE for nats in run["kl"]),
+            "reconstruction": reconstruction,
+            "elbo": reconstruction - kl,
+        }
