@@ -123,7 +123,7 @@ SLIM = """() => {
 @pytest.mark.parametrize("mode", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 375])
 def test_everyone_can_read_it(page_name, mode, width, served, tab):
-    """axe-core finds no violation of WCAG 2.2 A and AA or of best practice, and nothing makes the page scroll sideways."""
+    """axe-core finds nothing against WCAG 2.2 A, AA or best practice, and no page scrolls sideways."""
     page = tab(f"{served}{page_name}.html", width, mode)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
