@@ -81,6 +81,8 @@ def finish_pages(app, exception):
     for page in Path(app.outdir).rglob("*.html"):
         html = page.read_text(encoding="utf-8")
         done = USELESS.sub("", html)
+        # where no script chooses between light and dark, neither the theme nor code would have colours
+        done = done.replace('data-theme="auto">', 'data-theme="light">', 1)
         # the theme leaves the way home outside of all landmarks
         done = re.sub(r'<div (class="sidebar-primary-item">\s*<a class="navbar-brand)', HOME, done)
         done = re.sub(r"<img\s[^>]*>", lambda tag, page=page: finish_image(page, tag), done)

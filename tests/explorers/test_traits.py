@@ -108,6 +108,8 @@ def test_one_script_for_notebook_and_site(name):
     script = base.source(name)
     assert script in EXPLORERS[name]._esm and script in base.site_script(EXPLORERS)
     assert not re.search(r"^(import|export) ", script, re.M)
+    imported = re.findall(r"import {(.*?)}", (base.HERE / f"{name}.js").read_text(encoding="utf-8"), re.S)
+    assert not any(" as " in names for names in imported), "in one script a name cannot change"
 
 
 def test_the_wheel_carries_scripts_and_styles(tmp_path, monkeypatch):
