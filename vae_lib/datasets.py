@@ -40,6 +40,7 @@ _FASHION_MNIST = (
         "bb300cfdad3c16e7a12a480ee83cd310",
     ),
 )
+_SYSTEM = Path("/usr/share/datasets")  # where Debian's dataset-fashion-mnist puts its folder
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,16 @@ def load_mnist(
 ) -> DataSplit:
     """70 000 handwritten digits of 28×28 pixels, from a local folder or, when asked to, from the network.
 
+    Without arguments it reads what is on this machine already: the files of an earlier download, or those
+    of a package of the system in /usr/share/datasets. A download shows its progress, checks every file, and
+    starts a file again when the transfer broke.
+
     Args:
         folder: a folder with the four usual idx-gz files; nothing is downloaded or copied then.
         binarize: 1 where a pixel is at least half black, 0 elsewhere.
-        download: allow fetching what is not in the cache yet (about 11 MB).
-        cache: where downloads are kept; None is the user's cache folder.
+        download: allow fetching what is not there yet (about 11 MB).
+        cache: where downloads are kept; None is mnist in the folder that the environment variable
+            VAE_LIB_DATA names, or in the user's cache folder.
         base_url: a mirror to fetch from instead of the usual address.
 
     Returns:
@@ -110,6 +116,8 @@ def load_fashion_mnist(
 ) -> DataSplit:
     """70 000 pictures of clothes, 28×28 pixels; about 30 MB to download. Everything else as in `load_mnist`.
 
+    Its place in the cache is fashion-mnist.
+
     Source: Xiao, Rasul & Vollgraf (2017).
     """
     return _load_idx("fashion-mnist", *_FASHION_MNIST, folder, binarize, download, cache, base_url)
@@ -117,18 +125,21 @@ def load_fashion_mnist(
 
 def _load_idx(name, default_url, md5, folder, binarize, download, cache, base_url) -> DataSplit:
     if folder is not None:
-        paths = [Path(folder) / file for file in _FILES]
+        directory, download = Path(folder), False
+    elif cache is not None:
+        directory = Path(cache)
     else:
-        directory = Path(cache) if cache is not None else Path(pooch.os_cache("vae_lib")) / name
-        paths = [directory / file for file in _FILES]
-        if download:
-            _fetch(directory, base_url or default_url, md5)
-    missing = [path.name for path in paths if not path.is_file()]
-    if missing:
+        directory = Path(os.environ.get("VAE_LIB_DATA") or pooch.os_cache("vae_lib")) / name
+        if _missing(directory) and not _missing(_SYSTEM / name):
+            directory, download = _SYSTEM / name, False
+    if download:
+        _fetch(directory, base_url or default_url, md5)
+    if missing := _missing(directory):
         raise FileNotFoundError(
-            f"{name}: {', '.join(missing)} not found in {paths[0].parent}. Pass download=True to fetch "
+            f"{name}: {', '.join(missing)} not found in {directory}. Pass download=True to fetch "
             "the data, or folder= with the path of a folder that holds the four idx-gz files."
         )
+    paths = [directory / file for file in _FILES]
     x_train, y_train, x_test, y_test = (torch.tensor(_read_idx(path)) for path in paths)
     for x, y, path in ((x_train, y_train, paths[0]), (x_test, y_test, paths[2])):
         if x.ndim != 3 or y.shape != x.shape[:1]:
@@ -138,6 +149,11 @@ def _load_idx(name, default_url, md5, folder, binarize, download, cache, base_ur
             )
     images = [x.flatten(1).to(torch.float32) / 255 for x in (x_train, x_test)]
     return _split(images[0], y_train.long(), images[1], y_test.long(), binarize)
+
+
+def _missing(directory: Path) -> list[str]:
+    """Which of the four files are not in a folder."""
+    return [file for file in _FILES if not (directory / file).is_file()]
 
 
 def _fetch(directory: Path, url: str, md5: tuple[str, ...]) -> None:

@@ -33,8 +33,17 @@ DERIVED = {
     "Gaussian": "07_reconstruction_loss",
     "fit": "08_training",
 }
-# Not formulas: containers, the interface of a model, and what only hands on to another function.
-NOT_DERIVED = {"ELBO", "Evaluation", "History", "TrainingFailed", "LinearGaussian", "encode", "decode"}
+# Not formulas: containers, the interface of a model, what only hands on to another function, a choice of device.
+NOT_DERIVED = {
+    "ELBO",
+    "Evaluation",
+    "History",
+    "TrainingFailed",
+    "LinearGaussian",
+    "encode",
+    "decode",
+    "best_device",
+}
 
 
 @pytest.mark.parametrize("name", DERIVED)

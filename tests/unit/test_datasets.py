@@ -152,6 +152,7 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, folder: Path):
         self.requests: list[str] = []
+        self.breaks = 0  # how many of the next transfers break
         super().__init__(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
         self.url = f"http://127.0.0.1:{self.server_port}/"
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
@@ -165,6 +166,13 @@ class Handler(SimpleHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.requests.append(self.path.strip("/"))
         super().do_GET()
+
+    def copyfile(self, source, outputfile) -> None:
+        if self.server.breaks > 0:  # half of the announced bytes, then nothing
+            self.server.breaks -= 1
+            outputfile.write(source.read(Path(source.name).stat().st_size // 2))
+        else:
+            super().copyfile(source, outputfile)
 
     def log_message(self, *_) -> None:
         pass
@@ -203,12 +211,68 @@ def test_nothing_is_downloaded_unasked(load, server, folder, tmp_path):
     assert not (tmp_path / "cache").exists()
 
 
-def test_each_data_set_has_its_own_place_in_the_users_cache(server, tmp_path, monkeypatch):
+@pytest.fixture
+def bare(tmp_path, monkeypatch):
+    """A user without a cache yet, on a system without data."""
     monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / project)
+    monkeypatch.setattr(datasets, "_SYSTEM", tmp_path / "system")
+    monkeypatch.delenv("VAE_LIB_DATA", raising=False)
+
+
+@pytest.mark.usefixtures("bare")
+@pytest.mark.parametrize("variable", [True, False])
+def test_each_data_set_has_its_own_place_in_the_cache(variable, server, arrays, tmp_path, monkeypatch):
+    place = tmp_path / "vae_lib"
+    if variable:
+        place = tmp_path / "elsewhere"
+        monkeypatch.setenv("VAE_LIB_DATA", str(place))
     load_mnist(download=True)
-    assert {path.name for path in (tmp_path / "vae_lib" / "mnist").iterdir()} == set(datasets._FILES)
-    with pytest.raises(FileNotFoundError):
+    assert {path.name for path in (place / "mnist").iterdir()} == set(datasets._FILES)
+    assert_right(load_mnist(), arrays)
+    with pytest.raises(FileNotFoundError, match="fashion-mnist"):
         load_fashion_mnist()
+
+
+@pytest.mark.usefixtures("bare")
+def test_a_folder_of_the_system_is_read_and_spares_the_download(server, folder, arrays, tmp_path):
+    system = tmp_path / "system" / "fashion-mnist"
+    system.parent.mkdir()
+    folder.rename(system)
+    for download in (False, True):
+        assert_right(load_fashion_mnist(download=download), arrays)
+    assert server.requests == [] and not (tmp_path / "vae_lib").exists()
+    with pytest.raises(FileNotFoundError):
+        load_mnist()
+    (system / TEST_LABELS).unlink()
+    with pytest.raises(FileNotFoundError) as caught:
+        load_fashion_mnist()
+    assert str(tmp_path / "vae_lib") in str(caught.value)
+
+
+@pytest.mark.parametrize("breaks", [1, 2])
+def test_a_broken_transfer_is_started_again(breaks, server, arrays, tmp_path):
+    server.breaks = breaks
+    assert_right(load_mnist(cache=tmp_path, download=True), arrays)
+    assert server.requests == [TRAIN_IMAGES] * (breaks + 1) + list(datasets._FILES[1:])
+    assert {path.name for path in tmp_path.iterdir() if path.is_file()} == set(datasets._FILES)
+
+
+def test_a_transfer_that_keeps_breaking_ends_with_a_clear_error(server, tmp_path):
+    server.breaks = 99
+    with pytest.raises(ConnectionError, match=f"could not download {TRAIN_IMAGES}") as caught:
+        load_mnist(cache=tmp_path / "cache", download=True)
+    assert server.url in str(caught.value) and "folder=" in str(caught.value)
+    assert list((tmp_path / "cache").iterdir()) == []
+    server.breaks = 0
+    load_mnist(cache=tmp_path / "cache", download=True)
+
+
+def test_a_download_shows_its_progress(server, tmp_path, capsys):
+    load_mnist(cache=tmp_path, download=True)
+    shown = capsys.readouterr().err
+    assert shown.count("100%|") == 4 and "B/s" in shown
+    load_mnist(cache=tmp_path, download=True)
+    assert "%|" not in capsys.readouterr().err
 
 
 def test_a_mirror_takes_the_place_of_the_address(server, arrays, tmp_path, monkeypatch):

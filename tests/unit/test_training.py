@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import pytest
@@ -13,7 +14,7 @@ from vae_lib.datasets import load_digits
 from vae_lib.likelihoods import Bernoulli, ContinuousBernoulli, Gaussian
 from vae_lib.models import VAE
 from vae_lib.objective import elbo
-from vae_lib.training import Evaluation, History, TrainingFailed, evaluate, fit
+from vae_lib.training import Evaluation, History, TrainingFailed, best_device, evaluate, fit
 
 X = torch.rand(10, 6, generator=torch.Generator().manual_seed(0))
 ONCE = {"epochs": 1, "batch_size": 4, "progress": False}
@@ -179,6 +180,59 @@ def test_integer_images_are_converted_and_left_as_they_were():
     histories = [fit(small_model(), data, **ONCE) for data in (x, x.float(), x.double(), x.bool())]
     assert all(history == histories[0] for history in histories)
     assert torch.equal(x, copy)
+
+
+# Devices
+
+
+class Accelerator:
+    """What torch.accelerator is on a machine that has one, or has none."""
+
+    def __init__(self, device: str | None):
+        self.device = device
+
+    def is_available(self):
+        return self.device is not None
+
+    def current_accelerator(self):
+        return torch.device(self.device)
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "cuda", "expected"),
+    [
+        (Accelerator("mps"), False, "mps"),
+        (Accelerator("cuda"), True, "cuda"),
+        (Accelerator(None), False, "cpu"),
+        (None, True, "cuda"),  # torch before 2.6
+        (None, False, "cpu"),
+    ],
+)
+def test_an_accelerator_is_chosen_where_there_is_one(accelerator, cuda, expected, monkeypatch):
+    if accelerator is None:
+        monkeypatch.delattr(torch, "accelerator", raising=False)
+    else:
+        monkeypatch.setattr(torch, "accelerator", accelerator, raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    assert best_device() == torch.device(expected)
+
+
+@pytest.mark.parametrize("likelihood", [Bernoulli(), ContinuousBernoulli(), Gaussian(0.3, learn_sigma=True)])
+def test_everything_is_computed_where_the_model_is(likelihood):
+    """A tensor made without naming a device would be on another one here, and refuse to be mixed."""
+
+    def run():
+        model = VAE(6, 2, hidden=(5,), likelihood=copy.deepcopy(likelihood), seed=0)
+        with torch.device(elsewhere):
+            history = fit(model, X, epochs=2, batch_size=4, progress=False)
+            result = evaluate(model, X, 3, generator=torch.Generator("cpu").manual_seed(0))
+            images = model.generate(2, generator=torch.Generator("cpu").manual_seed(0))
+        return history, result, images.tolist()
+
+    elsewhere = "cpu"
+    expected = run()
+    elsewhere = "meta"
+    assert run() == expected
 
 
 # The bar
