@@ -33,7 +33,7 @@ DERIVED = {
     "Gaussian": "07_reconstruction_loss",
     "fit": "08_training",
 }
-# Not formulas: containers, the interface of a model, what only hands on to another function, a choice of device.
+# Not formulas: containers, the interface of a model, what hands on to another function, a device.
 NOT_DERIVED = {
     "ELBO",
     "Evaluation",

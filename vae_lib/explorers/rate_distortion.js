@@ -28,12 +28,12 @@ export const explorer = {
   numbers,
 
   describe(_, { sigma, beta, distortion, kl, active_units }) {
-    const price = `With σ = ${sigma} a nat of KL has to save ${(2 * beta).toFixed(3)} of squared error. `;
-    return price + (active_units
-      ? `The encoder buys ${kl.toFixed(2)} nats and keeps ${active_units} latent dimensions in use; the error left is ` +
+    const price = `With σ = ${sigma} a nat of KL has to save ${(2 * beta).toFixed(3)} of squared error`;
+    return active_units
+      ? `${price}. The encoder buys ${kl.toFixed(2)} nats and keeps ${active_units} latent dimensions in use; the error left is ` +
         `${distortion.toFixed(2)} per image. The dashed line through the point has the slope of that price.`
-      : `No dimension saves that much: q(z|x) is the prior for every image, the rate is ${kl.toFixed(3)} nats, and the decoder ` +
-        "answers with the mean image whatever z is. The posterior has collapsed.");
+      : `${price}, and no dimension does: q(z|x) is the prior for every image, and the decoder shows the mean image ` +
+        "whatever z is. The posterior has collapsed.";
   },
 
   draw(picture, { run }, { sigma, beta, distortion, kl }, { data: { runs, originals, pixels } }) {
