@@ -7,7 +7,7 @@ import json
 
 import pytest
 import torch
-from examples import latent, images_and_labels, trained
+from examples import images_and_labels, latent, trained
 
 from vae_lib import gaussian
 from vae_lib.explorers import Latent, network

@@ -170,15 +170,14 @@ export class Picture {
     ctx.fill();
   }
 
-  // What paint() draws, drawn again only where the key or the canvas is another; one for a picture.
+  // What paint() draws, kept while the key and the canvas stay the same; a picture has one layer.
   layer(key, paint) {
     const { ctx, kept, color } = this;
     if (!kept) return paint();
     const { width, height } = ctx.canvas;
-    const drawn = [key, width, height, color.ink].join();
-    if (kept.dataset.drawn !== drawn) {
-      Object.assign(kept, { width, height });
-      kept.dataset.drawn = drawn;
+    const now = [key, width, height, color.ink].join();
+    if (kept.key !== now) {
+      Object.assign(kept, { width, height, key: now });
       this.ctx = kept.getContext("2d");
       this.ctx.setTransform(ctx.getTransform());
       this.ctx.font = ctx.font;
@@ -319,7 +318,7 @@ function shown(control, value) {
   return !control.log && Math.abs(text - value) < 1e-9 ? text : String(Number(value.toPrecision(7)));
 }
 
-function controlHTML(control, value, id, words) {
+function controlHTML(explorer, control, value, id, data) {
   const name = `id="${id}" name="${control.name}"`;
   if (control.pixels) {
     const side = Math.sqrt(control.pixels);
@@ -335,14 +334,16 @@ function controlHTML(control, value, id, words) {
     return `<div class="control">${label}<select ${name}>${options.join("")}</select></div>`;
   }
   const [min, max] = [control.min, control.max].map((v) => toSlider(control, v));
+  const words = escaped(said(explorer, control, value, data));
   return `<div class="control">${label}<span class="value" aria-hidden="true">${words}</span>` +
     `<input type="range" ${name} min="${min}" max="${max}" step="${control.step}" value="${toSlider(control, value)}"` +
     ` aria-valuetext="${words}"></div>`;
 }
 
-// What a slider says: its value, and where the explorer has more to say of it, such as a name, that.
-const said = (explorer, control, value, data) =>
-  (control.min === undefined ? "" : shown(control, value) + (explorer.say?.[control.name]?.(value, data) ?? ""));
+const isSlider = (control) => control.min !== undefined; // no menu, no pixels
+
+// What a slider says: its value, and what the explorer adds to it, such as a name.
+const said = (explorer, control, value, data) => shown(control, value) + (explorer.say?.[control.name]?.(value, data) ?? "");
 
 // Brings the boxes of a control of pixels to life: a pointer paints, arrow keys walk. get() is the image
 // that they show, 16 where it is black, and put(levels) takes another.
@@ -422,7 +423,7 @@ export function card(explorer, { question, controls }, state, data, id, picture 
   const outputs = explorer.outputs.map(({ name, label, color }) =>
     `<div><label for="${id}-${name}"${color ? ` style="color:var(--${color})"` : ""}>${escaped(label)}</label>` +
     `<output id="${id}-${name}" name="${name}" aria-live="off">${escaped(outputText(explorer, name, numbers))}</output></div>`);
-  const inputs = controls.map((control) => controlHTML(control, state[control.name], `${id}-${control.name}`, escaped(said(explorer, control, state[control.name], data))));
+  const inputs = controls.map((control) => controlHTML(explorer, control, state[control.name], `${id}-${control.name}`, data));
   const seed = controls.some((control) => control.name === "seed");
   const words = escaped(explorer.describe(state, numbers, cache));
   return `<p class="question" id="${id}-question">${escaped(question)}</p>` +
@@ -450,7 +451,6 @@ export function readied(explorer, state, data) {
 // Brings a card to life and returns what takes it down again. `model` has get, set, save_changes, on, off.
 export function live(root, explorer, { controls }, data, model) {
   const find = (selector) => root.querySelector(selector);
-  const limits = (control) => control.min !== undefined; // a slider, not a menu or pixels
   const canvas = find("canvas") ?? document.createElement("canvas");
   const image = find(".picture > div");
   const ctx = canvas.getContext("2d");
@@ -467,7 +467,7 @@ export function live(root, explorer, { controls }, data, model) {
 
   function read() {
     const state = Object.fromEntries(controls.map(({ name }) => [name, model.get(name)]));
-    const bad = controls.find((control) => limits(control) && !Number.isFinite(state[control.name]));
+    const bad = controls.find((control) => isSlider(control) && !Number.isFinite(state[control.name]));
     if (bad) throw new TypeError(`${bad.name} is ${state[bad.name]}`);
     return state;
   }
@@ -476,8 +476,8 @@ export function live(root, explorer, { controls }, data, model) {
     for (const control of controls) {
       if (!(control.name in values)) continue;
       const value = values[control.name];
-      if (limits(control) && !Number.isFinite(value)) throw new RangeError(`${control.name} is ${value}`);
-      model.set(control.name, limits(control) ? snapped(control, value) : value);
+      if (isSlider(control) && !Number.isFinite(value)) throw new RangeError(`${control.name} is ${value}`);
+      model.set(control.name, isSlider(control) ? snapped(control, value) : value);
     }
     model.save_changes();
   }
@@ -610,7 +610,10 @@ export function live(root, explorer, { controls }, data, model) {
       if (control && !control.pixels) set({ [control.name]: control.options ? event.target.value : control.log ? 10 ** position : position });
       schedule(); // even if the value is the same, so that each step of a drag is answered
     }],
-    [root, "dblclick", (event) => limits(controlOf(event) ?? {}) && reset([controlOf(event)])],
+    [root, "dblclick", (event) => {
+      const control = controlOf(event);
+      if (control && !control.pixels) reset([control]);
+    }],
     [root, "click", (event) => {
       const action = event.target.dataset?.do;
       if (action === "reset") reset(controls);
@@ -622,14 +625,14 @@ export function live(root, explorer, { controls }, data, model) {
     // A number typed on a slider, and Enter: its exact value.
     [root, "keydown", (event) => {
       const control = controlOf(event);
-      if (!control || !limits(control) || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (!control || !isSlider(control) || event.ctrlKey || event.metaKey || event.altKey) return;
       const wanted = event.key === "Enter" && typed ? Number(typed) : null;
       if (/^[\d.-]$/.test(event.key)) typed += event.key;
       else if (event.key === "Backspace") typed = typed.slice(0, -1);
       else if (event.key === "Escape" || wanted !== null) typed = "";
       else return;
       event.preventDefault();
-      event.target.previousElementSibling.textContent = typed ? typed + "▏" : shown(control, model.get(control.name));
+      event.target.previousElementSibling.textContent = typed ? typed + "▏" : said(explorer, control, model.get(control.name), data);
       if (wanted === null) return;
       if (!(wanted >= control.min && wanted <= control.max)) {
         throw new RangeError(`${control.label}: from ${control.min} to ${control.max}`);
@@ -639,7 +642,7 @@ export function live(root, explorer, { controls }, data, model) {
     }],
     [root, "focusout", (event) => {
       const control = controlOf(event);
-      if (typed) event.target.previousElementSibling.textContent = shown(control, model.get(control.name));
+      if (typed) event.target.previousElementSibling.textContent = said(explorer, control, model.get(control.name), data);
       typed = "";
     }],
     [canvas, "pointerdown", (event) => {

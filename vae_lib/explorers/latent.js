@@ -10,7 +10,6 @@ const linear = (W, b, x) => b.map((sum, i) => {
 });
 const perceptron = ([W, b, V, c], x) => linear(V, c, linear(W, b, x).map((v) => Math.max(0, v)));
 const sigmoid = (logit) => 1 / (1 + Math.exp(-logit));
-const exponentials = (logvar) => logvar.map((t) => Math.exp(t / 2));
 const total = (values) => values.reduce((sum, v) => sum + v, 0);
 
 // −log p of each pixel, (7.3): softplus(logit) − x · logit.
@@ -20,7 +19,7 @@ const nats = (x, logits) => logits.map((l, i) => Math.max(l, 0) + Math.log1p(Mat
 function forward({ encoder, decoder }, x, eps) {
   const code = perceptron(encoder, x);
   const [mu, logvar] = [code.slice(0, 2), code.slice(2)];
-  const sigma = exponentials(logvar);
+  const sigma = logvar.map((t) => Math.exp(t / 2));
   const sample = mu.map((m, j) => m + sigma[j] * eps[j]);
   const logits = perceptron(decoder, sample);
   const costs = nats(x, logits);
@@ -51,7 +50,7 @@ function prepare(state, cache, deadline) {
   }
   const noise = (image) => cache.eps.subarray(2 * image, 2 * image + 2);
   cache.models ??= [];
-  const model = (cache.models[snapshot] ??= { ...unpacked(data.weights[snapshot]), places: new Float64Array(2 * count) });
+  const model = (cache.models[snapshot] ??= { ...unpacked(data.weights[snapshot]), places: new Float64Array(2 * count), placed: 0 });
   const x = greys(state, cache);
   const held = perceptron(model.decoder, [state.z_1, state.z_2]);
   cache.now = { ...forward(model, x, noise(state.image)), held, likelihood: -total(nats(x, held)), model };
@@ -62,7 +61,7 @@ function prepare(state, cache, deadline) {
       model.places.set(mu, 2 * i);
       model.reconstruction += reconstruction / count;
       model.kl += kl / count;
-      model.placed = Math.max(model.placed ?? 0, to);
+      model.placed = Math.max(model.placed, i + 1);
     }
   });
 }
@@ -147,7 +146,7 @@ export const explorer = {
       left: 34, right: width - 34 - side, top: 24, bottom: height - 24 - side, x: [-3.3, 3.3], y: [-3.3, 3.3], xlabel: "z₁", ylabel: "z₂",
     });
     const at = ([a, b]) => [plane.x(a), plane.y(b)];
-    const spots = Array.from({ length: model.placed ?? 0 }, (_, i) => at(model.places.subarray(2 * i, 2 * i + 2)));
+    const spots = Array.from({ length: model.placed }, (_, i) => at(model.places.subarray(2 * i, 2 * i + 2)));
     const dashed = { width: 1.5, dash: [6, 4] };
     const square = ([a, b]) => picture.rect(a - 5, b - 5, a + 5, b + 5, color.approximate);
     const oval = (points) => {

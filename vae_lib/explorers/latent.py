@@ -27,8 +27,8 @@ class Latent(Explorer):
 
     `Latent(_data=network.pack(snapshots, x_test, y_test))` shows it; everything is computed with the weights
     as they are packed. Traits: `drawing`, 64 grey levels from 0 to 16; `image`, 0 for the drawing or the
-    number of a test image, from 1; `snapshot`, from 0; `z_1` and `z_2`, a point to decode; `seed` of the ε, one
-    for the drawing and one for each test image.
+    number of a test image, counted from 1; `snapshot`, counted from 0; `z_1` and `z_2`, a point to decode;
+    `seed` of the ε, one for the drawing and one for each test image.
 
     Raises:
         ValueError: a trait is out of its bounds, or `_data` does not hold 6 snapshots and 359 images.
