@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from numbers import Real
 
 import torch
+import traitlets
 from torch import Tensor
 
 from vae_lib import _validate as check
@@ -78,10 +79,24 @@ class RateDistortion(Explorer):
         _data: what `pack` returns.
 
     Trait: `run`, which of the nine models, 1 for the smallest σ.
+
+    Raises:
+        ValueError: `run` is out of its bounds, or `_data` does not hold nine runs and eight images.
     """
 
     question = "Which latent dimensions survive when a nat gets dearer?"
     run = Slider(7, 1, RUNS, 1, "run, from a sharp to a blunt p(x|z)", integer=True)
+
+    @traitlets.validate("_data")
+    def _check(self, proposal):
+        data = proposal["value"]
+        images = len(base64.b64decode(data.get("originals", ""))) // data.get("pixels", 1)
+        if data and (len(data.get("runs", ())), images) != (RUNS, IMAGES):
+            raise ValueError(
+                f"_data must hold {RUNS} runs and {IMAGES} images, packed by rate_distortion.pack; "
+                f"got {len(data.get('runs', ()))} and {images}"
+            )
+        return data
 
     def numbers(self) -> dict[str, Real]:
         """σ and β of the run, its distortion, rate, active dimensions and ELBO.
@@ -89,8 +104,8 @@ class RateDistortion(Explorer):
         Raises:
             ValueError: the explorer was made without `_data`.
         """
-        if "runs" not in self._data:
-            raise ValueError("RateDistortion has nothing to show: pass _data=pack(originals, runs)")
+        if not self._data:
+            raise ValueError("there is nothing to show: RateDistortion(_data=pack(originals, runs))")
         run = self._data["runs"][self.run - 1]
         sigma, distortion, D = run["sigma"], run["distortion"], self._data["pixels"]
         # An image that is off by the same amount everywhere and has this squared error.
