@@ -81,10 +81,9 @@ def student(notebook):
 def solutions(notebook):
     """The notebook as a page to read: solutions and stored outputs stay, marks for the machine go."""
     made = copy.deepcopy(notebook)
-    made["cells"][0]["source"] = lines(
-        "".join(made["cells"][0]["source"]).replace("# Exercises ", "# Solutions ", 1).partition("\n\n")[0]
-        + "\n\nWorked solutions, with what they print. The statements stand before them.\n"
-    )
+    opening = "".join(made["cells"][0]["source"]).replace("# Exercises ", "# Solutions ", 1)
+    opening = opening.replace("These are the exercises of", "Worked solutions to the exercises of", 1)
+    made["cells"][0]["source"] = lines("\n\n".join(opening.split("\n\n")[:2]))
     for cell in made["cells"]:
         cell["metadata"].pop("nbgrader", None)
         source = HIDDEN.sub("", "".join(cell["source"]))

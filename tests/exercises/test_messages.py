@@ -126,6 +126,7 @@ WRONG = {
             "c: It is too large by exactly the factor 2",
         ),
         (lambda a, b, c: torch.linalg.solve(c, b - a), "should return 2 things, w, c"),
+        (lambda a, b, c: (torch.linalg.solve(c, b - a) ** 2, a @ b), "the two quadratic forms"),
     ],
     "1.6": [
         (lambda a, b, s: scores(a, b, 0.0), "noise variance is left out"),
@@ -207,6 +208,8 @@ WRONG = {
         (lambda mu, t: 0.5 * (mu**2 + t.exp() - t).sum(-1) - 1.5, "is a size written as a number"),
         (lambda mu, t: 0.5 * (mu**3 + t.exp() - t - 1).sum(-1), "It is right where mu is 0"),
         (lambda mu, t: 0.5 * (mu**2 + t.exp() - 3 * t - 1 + mu * 2).sum(-1), "go through (4.5)"),
+        (lambda mu, t: 0.5 * (mu**2 + t.exp() - (t + 0.1 - mu).log() - 1).sum(-1), "NaN or infinity among"),
+        (lambda mu, t: "0.5", "It returns a str, where a tensor is wanted"),
         (in_place, "changes its argument mu in place"),
         (forgotten_return, "is the return missing"),
         (lambda mu, t: kl(mu, nothing), "NameError: name 'nothing' is not defined In the line"),  # noqa: F821
@@ -248,6 +251,9 @@ WRONG = {
             "seed of its own",
         ),
         (monte_carlo(reduce=lambda v: v), "not yet averaged over axis 0"),
+        (monte_carlo(reduce=lambda v: (v.mean(0), v.std(0))), "returns a tuple, where a tensor"),
+        (lambda f, mu, t, L, g: mu.sum(-1), "f is never called"),
+        (lambda f, mu, t, L, g: f(draw(mu, L, g).sum(0).sum(0)), "f takes z of shape"),
     ],
     "5.4": [
         (lambda v: v.std(0), "spread of one value"),
@@ -438,6 +444,12 @@ def test_stubs_are_not_attempted_yet(number, capsys):
         result = check(number, stub)
         assert (result.message, result.passed, result.attempted) == ("not attempted yet", False, False)
     assert capsys.readouterr().out == f"{number}: not attempted yet\n" * len(stubs)
+
+
+def test_gradients_are_asked_for_where_they_are_switched_off():
+    with torch.no_grad():
+        assert check("4.1", kl).passed
+        assert "no gradient" in check("4.1", lambda mu, t: kl(mu, t).detach()).message
 
 
 def test_a_constant_is_an_attempt():

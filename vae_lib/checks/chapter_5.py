@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vae_lib.checks import diagnosis
 from vae_lib.checks.draws import SIZES, Draw
-from vae_lib.checks.kinds import Choice, Function, Numbers, attempted, call, single, tensors
+from vae_lib.checks.kinds import Choice, Function, Numbers, Wrong, attempted, call, single
 
 SAMPLES = 4001
 NO_GRADIENT = "The right value, but no gradient reaches"
@@ -27,15 +27,15 @@ class MonteCarloMean:
             return "Give the function monte_carlo_mean itself, without calling it."
         try:
             result, draws, mu, logvar = self._run(answer, 1, Draw(tame=True))
-        except ValueError as wrong:
+            return (
+                self._average(result, draws)
+                or self._draws(draws, mu, logvar)
+                or self._generator(answer)
+                or self._gradient(answer)
+                or self._types(answer)
+            )
+        except Wrong as wrong:
             return str(wrong)
-        return (
-            self._average(result, draws)
-            or self._draws(draws, mu, logvar)
-            or self._generator(answer)
-            or self._gradient(answer)
-            or self._types(answer)
-        )
 
     @staticmethod
     def _run(
@@ -54,9 +54,11 @@ class MonteCarloMean:
             return (torch.sin(z) + z).sum(-1)
 
         value = call(answer, [f, mu.clone(), logvar.clone(), samples, torch.Generator().manual_seed(seed)])
+        if not isinstance(value, Tensor):
+            raise Wrong(f"It returns a {type(value).__name__}, where a tensor is wanted.")
         if not seen:
-            raise ValueError("f is never called.")
-        return *tensors(value), torch.cat(seen), mu, logvar
+            raise Wrong("f is never called.")
+        return value, torch.cat(seen), mu, logvar
 
     def _average(self, result: Tensor, draws: Tensor) -> str | None:
         if len(draws) != SAMPLES:

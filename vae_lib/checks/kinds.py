@@ -169,13 +169,8 @@ class Function:
         )
         if said:
             return said
-        for got_i, want_i in pairs:
-            bad = int((~torch.isfinite(got_i)).sum()) - int((~torch.isfinite(want_i)).sum())
-            if bad > 0:
-                return (
-                    f"NaN or infinity in {bad} of {got_i.numel()} values: the logarithm or the root of a "
-                    "negative number?"
-                )
+        if not all(torch.isfinite(g).all() for g, _ in pairs):
+            return "NaN or infinity among the values: the logarithm or the root of a negative number?"
         said = diagnosis.wrong_factor(pairs, sizes) or diagnosis.wrong_constant(pairs)
         return said or self._where(answer, inputs, number)
 
@@ -184,7 +179,10 @@ class Function:
         for name, value in inputs.items():
             if isinstance(value, Tensor):
                 zeroed = inputs | {name: torch.zeros_like(value)}
-                got, want = self._run(answer, zeroed)[number], self._right(zeroed)[number]
+                try:
+                    got, want = self._run(answer, zeroed)[number], self._right(zeroed)[number]
+                except (Wrong, RuntimeError):  # a covariance of zeros has no inverse
+                    continue
                 if torch.isfinite(want).all() and diagnosis.close(got, want):
                     return f"It is right where {name} is 0, so look at the terms with {name} in them."
         return f"The values are wrong, and not in one of the usual ways: go through {self.hint} term by term."
@@ -206,7 +204,8 @@ class Function:
     def _gradients(self, answer: Callable) -> str | None:
         """The right gradient of each result, with respect to the arguments that need one."""
         inputs = self._draw(Draw())
-        wanted, found = (self._gradient_of(function, inputs) for function in (self.reference, answer))
+        with torch.enable_grad():
+            wanted, found = (self._gradient_of(function, inputs) for function in (self.reference, answer))
         for (result, name), want in wanted.items():
             got, of = found[result, name], f"{result}: " if result else ""
             if want is not None and got is None:
@@ -229,7 +228,10 @@ class Function:
             gradients = [None] * len(leaves)
             if leaves and value.requires_grad:
                 total = (weights * value).sum()
-                gradients = torch.autograd.grad(total, leaves, allow_unused=True, retain_graph=True)
+                try:
+                    gradients = torch.autograd.grad(total, leaves, allow_unused=True, retain_graph=True)
+                except RuntimeError as error:
+                    raise Wrong(f"The right value, but without a gradient: {_first(error)}") from None
             found |= {(result, name): g for name, g in zip(self.gradient, gradients, strict=True)}
         return found
 
@@ -329,7 +331,7 @@ def attempted(answer: object) -> None:
     code = getattr(answer, "__code__", None)
     if answer is None or answer is ...:
         raise NotAttempted
-    if code and code.co_code in _STUBS and all(c is None or isinstance(c, str) for c in code.co_consts):
+    if code and code.co_code in _STUBS and set(code.co_consts) <= {None, answer.__doc__}:
         raise NotAttempted
 
 
@@ -360,11 +362,16 @@ def call(function: Callable, arguments: Sequence) -> object:
 
 def _place(error: Exception, function: Callable) -> str:
     """What was raised, and in which line of the learner's code."""
-    said = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"
+    said = f"{type(error).__name__}: {_first(error)}"
     file = getattr(getattr(function, "__code__", None), "co_filename", None)
     lines = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
     source = (lines[-1].line or linecache.getline(file, lines[-1].lineno).strip()) if lines else ""
     return f"It raised {said}" + (f" In the line: {source}" if source else "")
+
+
+def _first(error: Exception) -> str:
+    """The first line of what it says."""
+    return (str(error).splitlines() or [""])[0][:200]
 
 
 def _copies(inputs: Inputs, gradient: Sequence[str] = ()) -> list:
