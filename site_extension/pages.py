@@ -1,4 +1,4 @@
-"""What is done to every page: the boxes, the pipeline drawing, and images that do not jump."""
+"""What is done to every page: boxes, the quick check, the pipeline drawing, and images that do not jump."""
 
 import re
 import struct
@@ -35,6 +35,18 @@ class BoxClasses(SphinxTransform):
                 if isinstance(first, nodes.strong) and first.astext().startswith(kind):
                     quote["classes"] += ["box", "box-" + kind.lower().replace(" ", "-")]
                     first["classes"].append("box-name")
+
+
+class Verdicts(SphinxTransform):
+    """In the section "Quick check", the first word of a reason is a class as well: right or wrong."""
+
+    default_priority = 400
+
+    def apply(self):
+        for section in self.document.findall(nodes.section):
+            if "quick-check" in section["ids"]:
+                for word in section.findall(nodes.strong):
+                    word["classes"] += {"Right.": ["right"], "No.": ["wrong"]}.get(word.astext(), [])
 
 
 class Pipeline(Directive):
@@ -81,6 +93,8 @@ def finish_pages(app, exception):
     for page in Path(app.outdir).rglob("*.html"):
         html = page.read_text(encoding="utf-8")
         done = USELESS.sub("", html)
+        # where no script chooses between light and dark, neither the theme nor code would have colours
+        done = done.replace('data-theme="auto">', 'data-theme="light">', 1)
         # the theme leaves the way home outside of all landmarks
         done = re.sub(r'<div (class="sidebar-primary-item">\s*<a class="navbar-brand)', HOME, done)
         done = re.sub(r"<img\s[^>]*>", lambda tag, page=page: finish_image(page, tag), done)
@@ -90,5 +104,6 @@ def finish_pages(app, exception):
 
 def setup(app):
     app.add_transform(BoxClasses)
+    app.add_transform(Verdicts)
     app.add_directive("pipeline", Pipeline)
     app.connect("build-finished", finish_pages)

@@ -272,6 +272,17 @@ def test_focus_is_seen(mode, served, tab):
         assert outline == f"{colour} solid 3px", what
 
 
+def test_colours_without_javascript(served, browser):
+    """Of code, of links and of formulas: those of the light mode."""
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{served}book/03_elbo.html")
+    kinds = page.locator(".highlight pre span").evaluate_all("all => all.map(e => getComputedStyle(e).color)")
+    assert len(set(kinds)) > 4
+    assert page.locator("html").evaluate("e => getComputedStyle(e).colorScheme") == "light"
+    context.close()
+
+
 # Printing
 
 AWAY = (
