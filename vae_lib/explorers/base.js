@@ -18,7 +18,7 @@ export const POSTERIOR = [1, Math.sqrt(0.2)]; // mean and standard deviation
 export const LOG_MARGINAL = logNormal(X, 0, Math.sqrt(5));
 export const logLikelihood = (z) => -0.5 * ((X - 2 * z) * (X - 2 * z) + LOG_2PI);
 // For q = N(μ, σ²): the mean of log p(x|z), and the gap of its ELBO.
-export const reconstruction = (mu, sigma) => logLikelihood(mu) - 2 * sigma * sigma;
+export const meanLogLikelihood = (mu, sigma) => logLikelihood(mu) - 2 * sigma * sigma;
 export const klToPosterior = (mu, logvar) => klToStandardNormal((mu - POSTERIOR[0]) / POSTERIOR[1], logvar - 2 * Math.log(POSTERIOR[1]));
 
 // How far the draws of a seed go; an explorer takes the first L of them.

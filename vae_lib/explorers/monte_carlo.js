@@ -1,11 +1,11 @@
-import { COUNTS, drawn, grouped, minus, MOST_DRAWS, reconstruction, X } from "./base.js";
+import { COUNTS, drawn, grouped, meanLogLikelihood, minus, MOST_DRAWS, X } from "./base.js";
 
 const MU = 0.6;
 
 // With z = μ + σε, log p(x|z) − exact is aε − b(ε² − 1).
 function parts(sigma) {
   const [a, b] = [2 * (X - 2 * MU) * sigma, 2 * sigma * sigma];
-  return { a, b, exact: reconstruction(MU, sigma), spread: Math.hypot(a, Math.SQRT2 * b) };
+  return { a, b, exact: meanLogLikelihood(MU, sigma), spread: Math.hypot(a, Math.SQRT2 * b) };
 }
 
 export function numbers({ num_samples, sigma }, { eps }) {

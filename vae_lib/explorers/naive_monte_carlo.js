@@ -1,4 +1,4 @@
-import { COUNTS, grouped, LOG_MARGINAL, logLikelihood, logNormal, MOST_DRAWS, normals, reconstruction, X } from "./base.js";
+import { COUNTS, grouped, LOG_MARGINAL, logLikelihood, logNormal, meanLogLikelihood, MOST_DRAWS, normals, X } from "./base.js";
 
 const STRIDE = 2000; // draws at a time: a multiple of 16 that divides MOST_DRAWS
 // ln ρ of one copy: N(x; 2z, 1)² is N(x; 2z, ½) / √(4π), and averaged over the prior that is N(x; 0, 4.5) / √(4π).
@@ -106,7 +106,7 @@ export const explorer = {
   draw(picture, { num_samples, J }, n, { rows, made, run }) {
     const { color, height } = picture;
     const exact = J * LOG_MARGINAL;
-    const low = J * reconstruction(0, 1); // where a single log weight is on average
+    const low = J * meanLogLikelihood(0, 1); // where a single log weight is on average
     const p = picture.panel({
       left: 48, right: 20, bottom: 150, x: [1, MOST_DRAWS], logx: true, xticks: [1, 10, 100, 1000, [1e4, "10⁴"], [1e5, "10⁵"]],
       y: [low, exact + Math.max(1.6, 0.18 * (exact - low))], xlabel: "number of draws L", ylabel: "log p(x) in nats",
