@@ -155,7 +155,7 @@ class Diagnosis:
     def __str__(self) -> str:
         lines = [str(finding) for finding in self.findings]
         if not lines:
-            weight = "" if self.beta is None else f", β = {self.beta:.4g}"
+            weight = "" if self.beta is None else f", β = {self.beta:.3g}"
             lines = [f"nothing wrong found: {self.likelihood or 'reconstruction of an unknown kind'}{weight}"]
         return "\n".join([*lines, *(f"not checked: {text}" for text in self.unchecked)])
 
@@ -183,7 +183,7 @@ def diagnose(
             step. It returns a scalar and has one draw of z per image.
         x: a batch as it goes into training, (B, ...).
         beta: the weight of the KL term that is wanted.
-        likelihood: the p(x|z) that is wanted, with log_prob(x, params), such as `likelihoods.Gaussian(0.3)`.
+        likelihood: the p(x|z) that is wanted, with log_prob(x, params), such as `likelihoods.Gaussian()`.
             None recognizes Bernoulli, continuous Bernoulli, Gaussian and Laplace by their gradient; of the
             last two the scale stays unknown, and with it β, see (7.6).
         seed: of the numbers that are tried.
@@ -475,7 +475,7 @@ def _weights(
         causes["kl_mean_over_latents"] = 1 / J
     if averaged[0] != averaged[1]:
         causes["batch_sums_differ"] = count if averaged[0] else 1 / count
-    found = f"{of_a:.4g} before −log p(x|z) and {of_b:.4g} before the KL"
+    found = f"{of_a:.3g} before −log p(x|z) and {of_b:.3g} before the KL"
     if not known:
         return None, [(code, found) for code in causes]
     causes |= {"kl_without_half": 2, "kl_half_twice": 0.5}
@@ -483,7 +483,7 @@ def _weights(
         for codes in itertools.combinations(causes, size):
             if is_(ratio, math.prod(causes[code] for code in codes)):
                 return b / a, [(code, found) for code in codes]
-    return b / a, [("beta", f"β = {abs(b / a):.4g}: {found}")]
+    return b / a, [("beta", f"β = {abs(b / a):.3g}: {found}")]
 
 
 def _constant(probe: _Probe, seen: _Seen, a: float, b: float, name: str, reading: str) -> list:

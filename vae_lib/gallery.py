@@ -11,6 +11,7 @@ from torch import Tensor
 
 from vae_lib import gaussian
 from vae_lib.models import VAE
+from vae_lib.training import _adam
 
 ACTIVE = 0.01  # nats of KL from which on a latent dimension counts as used
 
@@ -36,7 +37,7 @@ class Right(VAE):
         return images / 255
 
     def reparameterize(self, mu: Tensor, logvar: Tensor) -> Tensor:
-        """z, (B, J)."""
+        """z = μ + σ ε, (B, J)."""
         return mu + torch.exp(logvar / 2) * torch.randn_like(mu)
 
     def nll(self, logits: Tensor, x: Tensor) -> Tensor:
@@ -192,7 +193,7 @@ def train(
     Returns:
         For each epoch the means of both terms, nll and kl, as the program itself reports them.
     """
-    optimizer = torch.optim.Adam(program.parameters(), lr=lr)
+    optimizer = _adam(program, lr)
     curves = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -13,8 +13,8 @@ SECTIONS = ("## What goes wrong", "## Summary", "## Exercises")
 each_notebook = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda notebook: notebook.name)
 
 
-def test_there_are_eight_chapters():
-    assert [notebook.chapter for notebook in NOTEBOOKS] == list(range(1, 9))
+def test_there_are_nine_chapters():
+    assert [notebook.chapter for notebook in NOTEBOOKS] == list(range(1, 10))
 
 
 @each_notebook

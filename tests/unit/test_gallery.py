@@ -34,7 +34,7 @@ def one_step(code, images):
 
 
 def test_there_are_eleven_bugs_and_each_replaces_one_line():
-    assert len(BUGS) == 11 and list(PROGRAMS)[0] == "right"
+    assert len(BUGS) == 11 and next(iter(PROGRAMS)) == "right"
     for code in BUGS:
         own = [name for name in vars(PROGRAMS[code]) if name in ("load", "reparameterize", "nll", "kl")]
         assert len(own) == 1, code

@@ -13,6 +13,7 @@ from vae_lib.explorers.monte_carlo import MonteCarlo
 from vae_lib.explorers.naive_monte_carlo import NaiveMonteCarlo
 from vae_lib.explorers.reconstruction_loss import ReconstructionLoss
 from vae_lib.explorers.reparameterization import Reparameterization
+from vae_lib.explorers.which_bug import WhichBug
 
 EXPLORERS: dict[str, type[Explorer]] = {
     cls.name: cls
@@ -25,6 +26,7 @@ EXPLORERS: dict[str, type[Explorer]] = {
         Reparameterization,
         ReconstructionLoss,
         ImpliedBeta,
+        WhichBug,
     )
 }
 

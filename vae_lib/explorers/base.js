@@ -312,13 +312,14 @@ function controlHTML(control, value, id) {
 
 // The whole card as HTML, the same in the browser and when the site is built.
 export function card(explorer, { question, controls }, state, data, id, picture = "<canvas></canvas>") {
-  const numbers = explorer.numbers(state, readied(explorer, state, data));
+  const cache = readied(explorer, state, data);
+  const numbers = explorer.numbers(state, cache);
   const outputs = explorer.outputs.map(({ name, label, color }) =>
     `<div><label for="${id}-${name}"${color ? ` style="color:var(--${color})"` : ""}>${escaped(label)}</label>` +
     `<output id="${id}-${name}" name="${name}" aria-live="off">${escaped(outputText(explorer, name, numbers))}</output></div>`);
   const inputs = controls.map((control) => controlHTML(control, state[control.name], `${id}-${control.name}`));
   const seed = controls.some((control) => control.name === "seed");
-  const words = escaped(explorer.describe(state, numbers));
+  const words = escaped(explorer.describe(state, numbers, cache));
   return `<p class="question" id="${id}-question">${escaped(question)}</p>` +
     `<div class="stage"><div class="picture" style="--tall:${explorer.height ?? 300}px;--narrow:${explorer.narrow ?? explorer.height ?? 300}px">` +
     `<div role="img" aria-label="${words}">${picture}</div></div><form class="controls" autocomplete="off" aria-labelledby="${id}-question">${inputs.join("")}` +
@@ -434,7 +435,7 @@ export function live(root, explorer, { controls }, data, model) {
       if (numbers) output[name].dataset.value = numbers[name]; // all its digits
     }
     if (!numbers) return;
-    const words = explorer.describe(state, numbers);
+    const words = explorer.describe(state, numbers, cache);
     image.setAttribute("aria-label", words);
     clearTimeout(talk); // said once the sliders rest, so that a screen reader can follow
     talk = setTimeout(() => (find(".words").textContent = words), 300);
