@@ -15,7 +15,8 @@ SAMPLES = 6
 # The order of the cases says nothing about the bugs.
 ORDER = (
     "sigma_is_exp_logvar", "no_gradient_through_z", "no_kl", "pixel_mean", "one_eps_per_batch", "kl_sign",
-    "right", "sigmoid_twice", "kl_mean_over_latents", "data_outside_unit_interval", "no_noise", "kl_without_half",
+    "right", "sigmoid_twice", "kl_mean_over_latents", "data_outside_unit_interval", "no_noise",
+    "kl_without_half",
 )  # fmt: skip
 
 
