@@ -20,6 +20,7 @@ CHAPTERS = {
     "implied_beta": 7,
     "latent": 8,
     "rate_distortion": 8,
+    "which_bug": 9,
 }
 
 

@@ -16,8 +16,8 @@ each_of_all = pytest.mark.parametrize(
 )
 
 
-def test_there_are_eight_chapters():
-    assert [notebook.chapter for notebook in NOTEBOOKS] == list(range(1, 9))
+def test_there_are_nine_chapters():
+    assert [notebook.chapter for notebook in NOTEBOOKS] == list(range(1, 10))
 
 
 @each_notebook

@@ -48,6 +48,8 @@ SIGNATURES = {
     "training.fit": "(model, x, *, epochs, batch_size, lr=0.001, beta=1.0, seed=0, progress=True, "
     "callback=None)",
     "training.evaluate": "(model, x, num_samples=1, *, generator=None)",
+    "diagnosis.diagnose": "(model, loss, x, *, beta=1.0, likelihood=None, seed=0)",
+    "gallery.fingerprint": "(program, images, num_samples=20, *, generator=None)",
     "linear_gaussian.LinearGaussian": "(W, b, sigma)",
     "linear_gaussian.LinearGaussian.log_marginal": "(self, x)",
     "linear_gaussian.LinearGaussian.posterior": "(self, x)",
@@ -63,11 +65,14 @@ ATTRIBUTES = {
     "objective.ELBO": ["reconstruction", "kl", "elbo", "loss"],
     "training.History": ["loss", "reconstruction", "kl", "stopped"],
     "training.Evaluation": ["elbo", "reconstruction", "kl"],
+    "diagnosis.Finding": ["code", "message", "expected", "found", "equation", "fix"],
+    "diagnosis.Diagnosis": ["findings", "codes", "likelihood", "beta", "unchecked"],
+    "gallery.Fingerprint": ["elbo", "reconstruction", "kl", "active_units"],
     "datasets.DataSplit": ["x_train", "y_train", "x_test", "y_test"],
     "checks.Result": ["exercise", "message", "passed", "attempted"],
 }
 MATHEMATICS = ["_chunks", "_validate", "gaussian", "likelihoods", "linear_gaussian", "estimators"]
-MATHEMATICS += ["objective", "models", "training"]
+MATHEMATICS += ["objective", "models", "training", "diagnosis", "gallery"]
 FLOORS = {name: MATHEMATICS[:floor] for floor, name in enumerate(MATHEMATICS)}
 FLOORS |= {"datasets": [], "palette": [], "plotting": ["palette"]}
 METHODS = (FunctionType, property, classmethod, staticmethod)
@@ -117,8 +122,9 @@ def test_results_have_the_attributes_of_the_contract(path, names):
 
 
 def test_the_package_offers_its_modules():
-    assert set(vae_lib.__all__) == set(MODULES) - {"plotting", "palette"} - {"explorers", "checks"}
-    assert all(inspect.ismodule(getattr(vae_lib, name)) for name in vae_lib.__all__)
+    assert set(vae_lib.__all__) - {"diagnose"} == set(MODULES) - {"plotting", "palette"} - {"explorers", "checks"}
+    assert all(inspect.ismodule(getattr(vae_lib, name)) for name in vae_lib.__all__ if name != "diagnose")
+    assert vae_lib.diagnose is vae_lib.diagnosis.diagnose
 
 
 def test_mathematics_and_figures_know_neither_explorers_nor_checks():

@@ -15,6 +15,7 @@ from vae_lib.explorers.naive_monte_carlo import NaiveMonteCarlo
 from vae_lib.explorers.rate_distortion import RateDistortion
 from vae_lib.explorers.reconstruction_loss import ReconstructionLoss
 from vae_lib.explorers.reparameterization import Reparameterization
+from vae_lib.explorers.which_bug import WhichBug
 
 EXPLORERS: dict[str, type[Explorer]] = {
     cls.name: cls
@@ -29,6 +30,7 @@ EXPLORERS: dict[str, type[Explorer]] = {
         ImpliedBeta,
         Latent,
         RateDistortion,
+        WhichBug,
     )
 }
 

@@ -1,0 +1,36 @@
+"""Chapter 9 shows the lines of the gallery as they stand in its source, and gives each bug its row."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+import pytest
+from bookfiles import by_name
+
+from vae_lib import gallery
+
+BUGS = [code for code in gallery.PROGRAMS if code != "right"]
+
+
+@pytest.fixture(scope="module")
+def chapter():
+    return by_name("09_when_the_loss_is_wrong")
+
+
+@pytest.mark.parametrize("code", BUGS)
+def test_the_wrong_line_stands_beside_the_right_one(code: str, chapter):
+    wrong, right = (re.escape(f"return {line}") for line in gallery.lines(gallery.PROGRAMS[code]))
+    assert re.search(rf"^```python\n{wrong} +# {code}\n{right} +# right\n```$", chapter.markdown, re.M)
+
+
+def test_the_right_program_is_shown_as_it_is(chapter):
+    for part in ("load", "reparameterize", "nll", "kl"):
+        line = inspect.getsource(getattr(gallery.Right, part)).splitlines()[-1].strip()
+        assert re.search(rf"^def {part}\(.*\):\n    {re.escape(line)}$", chapter.markdown, re.M), part
+
+
+@pytest.mark.parametrize("cell", ["data", "table-fingerprints", "gradient-lengths", "run-tests"])
+def test_no_program_is_left_out(cell: str, chapter):
+    printed = "".join(output.get("text", "") for output in chapter.cell(cell).outputs)
+    assert set(re.findall(r"^(\w+)  +", printed, re.M)) == set(gallery.PROGRAMS)
