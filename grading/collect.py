@@ -66,7 +66,8 @@ def collect(export: Path) -> list[Submission]:
     entries = [(path, file) for path, file in entries if not any(JUNK.fullmatch(part) for part in path.parts)]
     # A zip of the folder of submissions, instead of the submissions.
     tops = {path.parts[0] for path, _ in entries}
-    if len(tops) == 1 and all(len(path.parts) > 2 for path, file in entries if file):
+    depths = {len(path.parts) for path, file in entries if file}
+    if len(tops) == 1 and depths and min(depths) > 2:
         entries = [(PurePosixPath(*path.parts[1:]), file) for path, file in entries if path.parts[1:]]
     if not entries:
         raise ValueError(f"{export}: no submission in it")

@@ -13,7 +13,6 @@ import csv
 import html
 import json
 import os
-import re
 import shutil
 import sys
 import warnings
@@ -25,6 +24,7 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.preprocessors import SaveAutoGrades
 from sqlalchemy.exc import SAWarning
 
+from grading.preflight import label
 from grading.worker import CONFIG, open_course
 
 GRADED = ("graded", "incomplete")
@@ -188,12 +188,6 @@ class Course:
         title = html.escape(f"{self.assignment}: {result.status}")
         text = html.escape(". ".join([*result.notes, result.file] if result.file else result.notes))
         page.write_text(PAGE.format(title=title, text=text), encoding="utf-8", errors="replace")
-
-
-def label(name: str) -> str:
-    """ "4.2" for the cells of exercise 4.2, the name as it is for any other."""
-    exercise = re.fullmatch(r"exercise-(\d+)-(\d+)-\w+", name)
-    return ".".join(exercise.groups()) if exercise else name
 
 
 def harmless(value: str) -> str:

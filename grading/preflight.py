@@ -1,7 +1,7 @@
 """Before grading: is this the assignment's notebook, and does nbgrader still know its cells?
 
 Editors drop what they do not know. Without its metadata a cell is no answer and no check to nbgrader, which
-then gives 0 points and says nothing. The release version of the assignment tells which cells there have to be.
+then gives 0 points and says nothing. The release version of an assignment tells which cells there have to be.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ class Mended:
 def preflight(data: bytes, release: NotebookNode) -> Mended:
     """The submitted notebook with all the cells and the metadata of the release version.
 
-    A cell is known by nbgrader's metadata, by its id (also where Colab keeps it), by its first line, or by what
-    it defines or checks. Locked cells come from the release version. What a student added stays where it is;
-    outputs and all other metadata go, so that a tag cannot keep a check from running.
+    A cell is known by nbgrader's metadata, by its id (also where Colab keeps it), by its first line, or by
+    what it defines or checks. Locked cells come from the release version. What a student added stays where it
+    is; outputs and all other metadata go, so that a tag cannot keep a check from running.
 
     Args:
         data: the bytes of the file.
@@ -68,31 +68,41 @@ def preflight(data: bytes, release: NotebookNode) -> Mended:
     lost = sum(_grade_id(submitted[index]) != name for name, index in place.items())
     if lost:
         mended.notes.append(f"nbgrader's metadata was lost and is restored for {lost} cells")
-    names = {index: name for name, index in place.items()}
+    names, changed = {index: name for name, index in place.items()}, []
     cells = mended.notebook.cells
+    texts = {cell.source: cell.id for cell in release.cells if not _grade_id(cell)}
     for index, cell in enumerate(submitted):
         if index not in names:
-            cells.append(MAKE[cell.cell_type](cell.source, id=f"added-{index}"))
+            own_id = texts.pop(cell.source, f"added-{index}")
+            cells.append(MAKE[cell.cell_type](cell.source, id=own_id))
             continue
         known = copy.deepcopy(wanted[names[index]])
         if not known.metadata.nbgrader.locked:
             known.source = cell.source
         elif known.source.split() != cell.source.split():
-            mended.notes.append(f"{names[index]}: had been changed; the released cell counts")
+            changed.append(label(names[index]))
         cells.append(known)
+    if changed:
+        mended.notes.append(f"{', '.join(changed)}: the check had been changed and is the released one again")
     defined = set().union(*(_defined(cell) for cell in submitted))
     for name, cell in wanted.items():
         if name in place:
             continue
         if name not in answers:
-            mended.notes.append(f"{name}: was missing and is put back")
+            mended.notes.append(f"{label(name)}: the check was missing and is put back")
         elif _defined(cell) and _defined(cell) <= defined:
-            mended.notes.append(f"{name}: the cell is missing, its answer stands in another one")
+            mended.notes.append(f"{label(name)}: the answer stands in another cell")
             continue
         else:
             mended.missing.append(name)
         cells.insert(_behind_predecessor(cells, release.cells, cell), copy.deepcopy(cell))
     return mended
+
+
+def label(name: str) -> str:
+    """ "4.2" for the cells of exercise 4.2, the name as it is for any other."""
+    exercise = re.fullmatch(r"exercise-(\d+)-(\d+)-\w+", name)
+    return ".".join(exercise.groups()) if exercise else name
 
 
 def _read(data: bytes) -> list[NotebookNode]:

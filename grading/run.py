@@ -1,4 +1,4 @@
-"""From submissions to results: choose the file, mend it, grade it in a process of its own, see how that went."""
+"""From submissions to results: the file that counts is mended, and graded in a process of its own."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ import psutil
 from nbformat import NotebookNode
 
 from grading.collect import MAX_BYTES, File, Submission
-from grading.course import GRADED, Course, Result, label
-from grading.preflight import Mended, Refused, preflight
+from grading.course import GRADED, Course, Result
+from grading.preflight import Mended, Refused, label, preflight
 from grading.worker import CONFIG, MARK, Limits, work
 
 
@@ -100,36 +100,48 @@ def _grade(course: Course, result: Result, mended: Mended, limits: Limits) -> Re
     submitted = course.place("submitted", result.student)
     submitted.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(mended.notebook, submitted)
+    reason, began = _attempt(course, result.student, limits)
+    if reason and not began:  # such as a port that another kernel took in the same moment
+        reason, _ = _attempt(course, result.student, limits)
+    if reason:
+        result.status, result.notes = "stopped", [*result.notes, reason]
+        return result
+    notebook = nbformat.read(course.place("autograded", result.student), as_version=4)
+    troubles = {}
+    for cell in notebook.cells:
+        for error in cell.get("outputs", []):
+            if error.output_type == "error" and "nbgrader" in cell.metadata:
+                # Of an answer and its check the first, as one follows from the other.
+                troubles.setdefault(label(cell.metadata.nbgrader.grade_id), error)
+            if error.get("ename") == "CellTimeoutError":
+                result.status = "incomplete"
+    result.notes += [_trouble(name, error, limits) for name, error in troubles.items()]
+    return result
+
+
+def _attempt(course: Course, student: str, limits: Limits) -> tuple[str, bool]:
+    """Why it stopped, empty if it did not, and whether a cell was run; what nbgrader made is kept."""
     with tempfile.TemporaryDirectory(prefix="grading-", ignore_cleanup_errors=True) as name:
         root = Path(name)
-        ignore = shutil.ignore_patterns("*.ipynb")  # the solutions
-        shutil.copytree(course.root / "source", root / "source", ignore=ignore)
+        shutil.copytree(course.root / "source", root / "source", ignore=shutil.ignore_patterns("*.ipynb"))
         shutil.copy(course.root / CONFIG, root)
         shutil.copy(course.root / "assignment.db", root / "gradebook.db")
-        inside = root / submitted.relative_to(course.root)
+        inside = root / course.place("submitted", student).relative_to(course.root)
         inside.parent.mkdir(parents=True)
-        shutil.copy(submitted, inside)
-        ended = _run(root, course.assignment, result.student, limits)
-        _log(root, course.root / "logs" / f"{result.student}.txt")
+        shutil.copy(course.place("submitted", student), inside)
+        ended = _run(root, course.assignment, student, limits)
+        _log(root, course.root / "logs" / f"{student}.txt")
         reason = _why_stopped(root, ended, limits)
         for step, suffix in [("autograded", ".ipynb"), ("feedback", ".html")]:
-            made = root / course.place(step, result.student, suffix).relative_to(course.root)
-            kept = course.place(step, result.student, suffix)
+            kept = course.place(step, student, suffix)
             kept.unlink(missing_ok=True)
+            made = root / kept.relative_to(course.root)
             if not reason and made.stat().st_size > MAX_BYTES:
                 reason = f"it displayed more than {MAX_BYTES >> 20} MB"
             if not reason:
                 kept.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(made, kept)
-    if reason:
-        result.status, result.notes = "stopped", [*result.notes, reason]
-        return result
-    for cell in nbformat.read(course.place("autograded", result.student), as_version=4).cells:
-        result.notes += _errors(cell)
-        if any(output.get("ename") == "CellTimeoutError" for output in cell.get("outputs", [])):
-            result.status = "incomplete"
-            result.notes.append(f"{_name(cell)}: stopped after {limits.cell_seconds} s")
-    return result
+        return reason, (root / "cell.txt").is_file()
 
 
 def _run(root: Path, assignment: str, student: str, limits: Limits) -> bool:
@@ -190,26 +202,17 @@ def _why_stopped(root: Path, ended: bool, limits: Limits) -> str:
     said = told.get("log", "") + told.get("error", "")
     if "DeadKernelError" in said:
         return f"Python ended{where}: by a call such as os._exit, a crash, or for want of memory"
+    if "CellTimeoutError" in said:
+        return f"it did not stop to display things{where}"
     last = [line for line in said.splitlines() if "Error" in line] or ["no reason given"]
     return f"nbgrader could not grade it{where}: {last[-1][:200]}"
 
 
-def _errors(cell: NotebookNode) -> list[str]:
-    """What an answer or a check raised, one line each."""
-    if "nbgrader" not in cell.metadata:
-        return []
-    raised = [output for output in cell.get("outputs", []) if output.output_type == "error"]
-    found = []
-    for error in raised:
-        if error.ename in ("CellTimeoutError", "KeyboardInterrupt"):
-            continue
-        said = (error.evalue.strip().splitlines() or [""])[0][:300]
-        kind = "" if error.ename == "CheckFailed" else f"{error.ename}: "
-        text = f"{kind}{said}"
-        found.append(text if text.startswith(f"{_name(cell)}:") else f"{_name(cell)}: {text}")
-    return found
-
-
-def _name(cell: NotebookNode) -> str:
-    known = cell.metadata.get("nbgrader", {}).get("grade_id")
-    return label(known) if known else repr(cell.source.strip().partition("\n")[0][:60])
+def _trouble(name: str, error: NotebookNode, limits: Limits) -> str:
+    """What went wrong in the cells of an exercise, in one line."""
+    if error.ename in ("CellTimeoutError", "KeyboardInterrupt"):
+        return f"{name}: stopped after {limits.cell_seconds} s"
+    said = (error.evalue.strip().splitlines() or [""])[0][:300]
+    if error.ename == "CheckFailed":  # begins with the name, and speaks for itself
+        return said
+    return f"{name}: {error.ename}" + (f": {said}" if said else "")

@@ -1,4 +1,4 @@
-"""One submission in a process of its own, under limits: nbgrader runs it, grades it, writes the feedback page."""
+"""One submission in a process of its own, under limits: nbgrader runs and grades it and writes the page."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from nbconvert.preprocessors import Preprocessor
 from nbgrader.apps import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
+from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets.config import Config, PyFileConfigLoader
 
 CONFIG = "nbgrader_config.py"
@@ -25,7 +25,7 @@ class Limits:
     Attributes:
         cell_seconds: time for one cell; the notebook goes on behind it.
         seconds: time for the whole notebook; then it is ended, with all that it started.
-        memory_gb: address space of each of its processes in gigabytes (2**30 bytes); importing torch takes one.
+        memory_gb: address space of each of its processes, in 2**30 bytes; importing torch takes one.
     """
 
     cell_seconds: int = 60
@@ -33,7 +33,7 @@ class Limits:
     memory_gb: float = 4.0
 
 
-class KeepWarnings(Preprocessor):
+class KeepWarnings(NbGraderPreprocessor):
     """Lets a check write to stderr, where a library's warnings go, and still be passed."""
 
     def preprocess_cell(self, cell, resources, index):
@@ -61,7 +61,7 @@ def work(root: Path, assignment: str, student: str, limits: Limits, mark: str) -
     output = os.open(root / "output.txt", os.O_WRONLY | os.O_CREAT)
     os.dup2(output, 1)
     os.dup2(output, 2)
-    os.environ |= {MARK: mark, "MPLBACKEND": "agg", "PYTHONHASHSEED": "0"}
+    os.environ |= {MARK: mark, "MPLBACKEND": "agg", "JUPYTER_RUNTIME_DIR": str(root / "runtime")}
     os.environ |= dict.fromkeys(["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"], "1")
     _limit(limits)
 

@@ -1,4 +1,4 @@
-"""A small assignment, quick to grade, and submissions to it as they come in."""
+"""A small assignment, quick to grade, and submissions to it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from pathlib import Path
 from nbformat import NotebookNode, v4
 
 ROOT = Path(__file__).parents[2]
-POINTS = {"1.1": 1, "1.2": 2, "1.3": 3}
 RIGHT = {
     "1.1": 'answer = "c"',
     "1.2": "def add(a, b):\n    return a + b",
     "1.3": "def double(a):\n    return add(a, a)",
-    "1.4": "Because it is a sum.",
+    "1.4": "It is a sum.",
 }
 STUB = {
     "1.1": "answer = None",
@@ -23,83 +22,95 @@ STUB = {
     "1.4": "YOUR ANSWER HERE",
 }
 CHECK = {
-    "1.1": 'assert answer == "c", "1.1: not c"',
-    "1.2": 'assert add(2, 3) == 5, "1.2: too small"',
-    "1.3": 'assert double(4) == 8, "1.3: not doubled"',
+    "1.1": (1, 'assert answer == "c", "not c"'),
+    "1.2": (2, 'assert add(2, 3) == 5, "too small"'),
+    "1.3": (3, 'assert double(4) == 8, "not doubled"'),
 }
 
 
-def _metadata(name: str, **own) -> dict:
-    known = {
-        "grade": False,
-        "grade_id": name,
-        "locked": False,
-        "schema_version": 3,
-        "solution": False,
-        "task": False,
-    }
-    return {"nbgrader": known | own}
+def graded(name: str, **own) -> dict:
+    """The metadata of a cell that nbgrader has to know."""
+    base = dict.fromkeys(["grade", "locked", "solution", "task"], False)
+    return {"nbgrader": base | {"grade_id": name, "schema_version": 3} | own}
 
 
 def source() -> NotebookNode:
-    """The instructor's notebook, as tools/exercises.py writes them, with one answer to mark by hand."""
-    cells = [
-        v4.new_markdown_cell("# Exercises 1 · Toy", id="title"),
-        v4.new_code_cell("import math", id="setup"),
-    ]
-    for number in POINTS:
-        name, points = f"exercise-{number.replace('.', '-')}", POINTS[number]
-        solution = f"### BEGIN SOLUTION\n{RIGHT[number]}\n### END SOLUTION"
+    """The instructor's notebook, in the form of exercises/source; its last answer is marked by hand."""
+    code, text = v4.new_code_cell, v4.new_markdown_cell
+    cells = [text("# Exercises 1 · Toy", id="title"), code("import math", id="setup")]
+    for number, (points, check) in CHECK.items():
+        name = f"exercise-{number.replace('.', '-')}"
+        answer, marks = f"{name}-answer", f"{name}-check"
+        solution = f"{STUB[number]}\n### BEGIN SOLUTION\n{RIGHT[number]}\n### END SOLUTION"
+        known = graded(marks, grade=True, locked=True, points=points, cell_type="code")
         cells += [
-            v4.new_markdown_cell(f"## {number} · A question", id=name),
-            v4.new_code_cell(f"# Exercise {number}: your answer\n{STUB[number]}\n{solution}", id=f"{name}-answer",
-                             metadata=_metadata(f"{name}-answer", solution=True)),
-            v4.new_code_cell(f"# Exercise {number}: check ({points} points)\n{CHECK[number]}", id=f"{name}-check",
-                             metadata=_metadata(f"{name}-check", grade=True, locked=True, points=points,
-                                                cell_type="code")),
-            v4.new_markdown_cell("**Solution.** Left out for students.", id=f"{name}-solution",
-                                 metadata={"tags": ["solution"]}),
-        ]  # fmt: skip
-    why = _metadata("exercise-1-4-answer", grade=True, solution=True, points=2, cell_type="markdown")
-    cells.append(v4.new_markdown_cell("### BEGIN SOLUTION\nA sum.\n### END SOLUTION", id="exercise-1-4-answer",
-                                      metadata=why))  # fmt: skip
+            text(f"## {number} · A question", id=name),
+            code(
+                f"# Exercise {number}: your answer\n{solution}",
+                id=answer,
+                metadata=graded(answer, solution=True),
+            ),
+            code(f"# Exercise {number}: check ({points} points)\n{check}", id=marks, metadata=known),
+            text("**Solution.** Not for students.", id=f"{name}-solution", metadata={"tags": ["solution"]}),
+        ]
+    known = graded("exercise-1-4-answer", grade=True, solution=True, points=2, cell_type="markdown")
+    solution = f"### BEGIN SOLUTION\n{RIGHT['1.4']}\n### END SOLUTION"
+    cells.append(text(solution, id="exercise-1-4-answer", metadata=known))
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     return v4.new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
 
 
 def course(folder: Path) -> Path:
-    """The course folder that holds the assignment `toy`."""
-    (folder / "source" / "toy").mkdir(parents=True)
+    """A course folder with the assignment `toy`."""
     write(source(), folder / "source" / "toy" / "toy.ipynb")
     shutil.copy(ROOT / "exercises" / "nbgrader_config.py", folder)
     return folder
 
 
-def student(answers: dict[str, str] | None = None) -> NotebookNode:
-    """What a student hands in: the released notebook with these answers."""
+def student(**answers: str) -> NotebookNode:
+    """What a student hands in: the released notebook; student(a2="…") answers 1.2 and nothing else."""
+    texts = STUB | {f"1.{name[1:]}": answer for name, answer in answers.items()}
     made = source()
     made.cells = [cell for cell in made.cells if "tags" not in cell.metadata]
     for cell in made.cells:
-        number = cell.id.removeprefix("exercise-").removesuffix("-answer").replace("-", ".")
         if cell.id.endswith("-answer"):
-            text = (STUB if answers is None else STUB | answers)[number]
-            cell.source = f"# Exercise {number}: your answer\n{text}" if cell.cell_type == "code" else text
+            number = ".".join(cell.id.split("-")[1:3])
+            first = f"# Exercise {number}: your answer\n" if cell.cell_type == "code" else ""
+            cell.source = first + texts[number]
     return made
 
 
+def right(**other: str) -> NotebookNode:
+    """A notebook with right answers, but for those that are given."""
+    return student(**({f"a{number[2:]}": answer for number, answer in RIGHT.items()} | other))
+
+
 def cell(notebook: NotebookNode, cell_id: str) -> NotebookNode:
-    return next(cell for cell in notebook.cells if cell.id == cell_id)
+    return next(cell for cell in notebook.cells if cell.get("id") == cell_id)
+
+
+def text(notebook: NotebookNode) -> bytes:
+    return json.dumps(notebook, ensure_ascii=False).encode()
 
 
 def write(notebook: NotebookNode, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(notebook, ensure_ascii=False), encoding="utf-8")
+    path.write_bytes(text(notebook))
     return path
 
 
 def as_colab_saves(notebook: NotebookNode) -> NotebookNode:
-    """Metadata of others dropped, the ids in the metadata, an older format, an output of its own."""
+    """Metadata of others dropped, the ids in the metadata, an older minor format."""
     for cell in notebook.cells:
         cell.metadata = NotebookNode({"id": cell.pop("id"), "colab": {"height": 34}})
-    notebook.metadata = NotebookNode({"colab": {"provenance": []}, "kernelspec": {"name": "python3"}})
-    return notebook | {"nbformat_minor": 0}
+    kernel = {"name": "python3", "display_name": "Python 3"}
+    notebook.metadata = NotebookNode({"colab": {"provenance": []}, "kernelspec": kernel})
+    notebook.nbformat_minor = 0
+    return notebook
+
+
+def without_ids(notebook: NotebookNode) -> NotebookNode:
+    """Metadata and ids are lost; what is written in the cells is left."""
+    for cell in as_colab_saves(notebook).cells:
+        cell.metadata = NotebookNode()
+    return notebook
