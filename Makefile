@@ -4,18 +4,22 @@
 # make bench-site   what the explorers cost in a browser
 # make lint    style, notebooks' form, spelling             make links   links out of the book (network)
 # make notebooks   run them and store what they show; NOTEBOOKS=book/03_elbo.ipynb for one
+# make exercises   run the solutions, make the students' notebooks from them; CHAPTERS=4 for one
 # make pins    requirements.txt anew
 # make clean   remove what was built                        make distclean   and .venv
-# Another interpreter: make book PYTHON=python3.12
+# Another interpreter: make book PYTHON=python3.12      Without the solutions: make book SOLUTIONS=0
 
 PYTHON ?= python3
+SOLUTIONS ?= 1
 PY := .venv/bin/python
 
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 # The version is part of the name, so that another PYTHON= makes another .venv.
 INSTALLED := .venv/installed-$(VERSION)
-SOURCES := _config.yml _toc.yml requirements.txt $(filter-out %.pyc,$(wildcard book/* book/*/* \
-  vae_lib/*.* vae_lib/*/*.* site_extension/*.* site_extension/static/*))
+SOURCES := _config.yml _toc.yml requirements.txt tools/exercises.py $(filter-out %.pyc book/solutions%,$(wildcard \
+  book/* book/*/* exercises/source/*/* vae_lib/*.* vae_lib/*/*.* site_extension/*.* site_extension/static/*))
+# The stamp says whether the book that stands has solutions; another SOLUTIONS is a reason to build.
+OTHER := $(if $(filter $(SOLUTIONS),$(shell cat _build/book.stamp 2>/dev/null)),,other)
 
 book: _build/book.stamp
 	@$(PY) -c 'from pathlib import Path; print("The book is at", Path("_build/html/index.html").absolute().as_uri())'
@@ -27,8 +31,11 @@ test: _build/book.stamp
 serve: _build/book.stamp
 	@$(PY) site_extension/serve.py _build/html
 
+# pythae stays out of .venv, as nothing but this table needs it.
 bench: $(INSTALLED)
-	@$(PY) tests/bench_fit.py
+	@test -d _build/pythae || $(PY) -m pip install -qq --disable-pip-version-check --no-deps --target _build/pythae \
+	  -r tests/bench_requirements.txt || rm -rf _build/pythae
+	@PYTHONPATH=_build/pythae $(PY) tests/bench_fit.py
 
 bench-site: _build/book.stamp
 	@$(PY) tests/bench_site.py
@@ -37,6 +44,7 @@ lint: $(INSTALLED)
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) tools/notebooks.py check
+	@$(PY) -m tools.exercises check
 	@$(PY) -m codespell_lib
 
 links: $(INSTALLED)
@@ -45,6 +53,9 @@ links: $(INSTALLED)
 notebooks: $(INSTALLED)
 	@$(PY) tools/notebooks.py execute $(NOTEBOOKS)
 
+exercises: $(INSTALLED)
+	@$(PY) -m tools.exercises make $(CHAPTERS)
+
 # The index and the graphics-card packages are left to the machine that installs.
 pins:
 	@{ sed -n '/^#/!q;p' requirements.txt; \
@@ -52,7 +63,7 @@ pins:
 	  | grep -Ev '^(nvidia-|cuda-|triton)'; } > requirements.new && mv requirements.new requirements.txt
 
 clean:
-	@rm -rf _build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	@rm -rf _build book/solutions *.egg-info .pytest_cache .ruff_cache .hypothesis
 	@find vae_lib site_extension tools tests book -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 	@echo "Removed what was built; make distclean removes .venv, too"
 
@@ -75,14 +86,15 @@ $(INSTALLED): requirements.txt pyproject.toml
 # Built beside the last good book and put in its place only when it is complete. Always from the
 # start, as Sphinx forgets the warnings of pages that it does not read again; what notebooks
 # computed is kept while they and vae_lib stay the same.
-_build/book.stamp: $(INSTALLED) $(SOURCES)
+_build/book.stamp: $(INSTALLED) $(SOURCES) $(OTHER)
 	@echo "Executing the notebooks and building the site (log: _build/book.log)"
 	@mkdir -p _build && rm -rf _build/next
-	@.venv/bin/jupyter-book build . -n -W --keep-going --path-output _build/next > _build/book.log 2>&1 || { \
+	@$(PY) -m tools.exercises pages $(if $(filter 0,$(SOLUTIONS)),--without)
+	@.venv/bin/jupyter-book build . --toc _build/toc.yml -n -W --keep-going --path-output _build/next > _build/book.log 2>&1 || { \
 	  grep -E 'WARNING:|ERROR:' _build/book.log; tail -n 12 _build/book.log; \
 	  echo "make: the book was not built; the whole log is _build/book.log" >&2; exit 1; }
 	@rm -rf _build/last && if [ -d _build/html ]; then mv _build/html _build/last; fi
 	@mv _build/next/_build/html _build/html && rm -rf _build/next _build/last
-	@touch "$@"
+	@echo $(SOLUTIONS) > "$@"
 
-.PHONY: book test serve bench bench-site lint links notebooks pins clean distclean
+.PHONY: book test serve bench bench-site lint links notebooks exercises pins clean distclean other

@@ -4,11 +4,10 @@ import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 
 const folder = pathToFileURL(process.argv[2] + "/");
-const { card, Picture, readied } = await import(new URL("base.js", folder));
+const { card, COLORS, Picture, readied } = await import(new URL("base.js", folder));
 
 const WIDTH = 690;
-const NAMES = ["prior", "approximate", "likelihood", "posterior", "ink", "muted", "paper"];
-const color = Object.fromEntries(NAMES.map((name) => [name, `var(--${name})`]));
+const color = Object.fromEntries(COLORS.map((name) => [name, `var(--${name})`]));
 const short = (number) => String(Math.round(number * 10) / 10);
 
 // What a canvas context does as far as pictures use it, written down as SVG.

@@ -1,4 +1,4 @@
-"""What is done to every page: the boxes, the pipeline drawing, and images that do not jump."""
+"""What is done to every page: boxes, the quick check, the pipeline drawing, and images that do not jump."""
 
 import re
 import struct
@@ -35,6 +35,18 @@ class BoxClasses(SphinxTransform):
                 if isinstance(first, nodes.strong) and first.astext().startswith(kind):
                     quote["classes"] += ["box", "box-" + kind.lower().replace(" ", "-")]
                     first["classes"].append("box-name")
+
+
+class Verdicts(SphinxTransform):
+    """In the section "Quick check", the first word of a reason is a class as well: right or wrong."""
+
+    default_priority = 400
+
+    def apply(self):
+        for section in self.document.findall(nodes.section):
+            if "quick-check" in section["ids"]:
+                for word in section.findall(nodes.strong):
+                    word["classes"] += {"Right.": ["right"], "No.": ["wrong"]}.get(word.astext(), [])
 
 
 class Pipeline(Directive):
@@ -92,5 +104,6 @@ def finish_pages(app, exception):
 
 def setup(app):
     app.add_transform(BoxClasses)
+    app.add_transform(Verdicts)
     app.add_directive("pipeline", Pipeline)
     app.connect("build-finished", finish_pages)

@@ -1,7 +1,7 @@
 """The form in which notebooks are stored: tools/notebooks.py execute|normalize|check [NOTEBOOK …]
 
 execute runs notebooks from top to bottom and stores what they show; normalize changes the form alone; check
-names what normalize would change, and what only an author can mend. Without names: all of book/.
+names what normalize would change, and what only an author can mend. Without names: all of them.
 """
 
 import argparse
@@ -23,7 +23,8 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
-CELL_METADATA = ("mystnb", "tags")
+CELL_METADATA = ("mystnb", "nbgrader", "tags")
+FOLDERS = ("book", "book/exercises", "exercises/source/ch*")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # Words of lower case, and not the random ids that editors give.
 CELL_ID = re.compile(r"(?![0-9a-f]{8}(-|$))[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -78,7 +79,8 @@ def pixels(png):
     return image.size, image.convert("RGBA").tobytes()
 
 
-def execute(path):
+def execute(path, before=None):
+    """The notebook after a run; pictures that look as before (there, or in the file) keep their bytes."""
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
     from nbformat import v4
@@ -104,7 +106,7 @@ def execute(path):
             if "execution_count" in output:
                 output["execution_count"] = number
     # Another version of matplotlib or zlib writes the same picture in other bytes.
-    before = pictures(read(path))
+    before = pictures(before or read(path))
     for place, data in pictures(notebook).items():
         old = before.get(place, {}).get("image/png")
         if old and pixels(old) == pixels(data["image/png"]):
@@ -131,9 +133,9 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("command", choices=["execute", "normalize", "check"])
-    parser.add_argument("notebooks", nargs="*", type=Path, help="default: all of book/")
+    parser.add_argument("notebooks", nargs="*", type=Path, help="default: all of the book and its exercises")
     given = parser.parse_args()
-    paths = given.notebooks or sorted((ROOT / "book").glob("*.ipynb"))
+    paths = given.notebooks or [path for folder in FOLDERS for path in sorted(ROOT.glob(f"{folder}/*.ipynb"))]
     if given.command == "check":
         sys.exit("\n".join(fault for path in paths for fault in faults(path)) or 0)
     for path in paths:

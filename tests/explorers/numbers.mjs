@@ -10,8 +10,9 @@ for await (const line of createInterface({ input: process.stdin })) {
   const { name, state, data, seed, count } = JSON.parse(line);
   if (name) {
     const { explorer } = await import(new URL(`${name}.js`, folder));
-    const numbers = explorer.numbers(state, readied(explorer, state, data));
-    console.log(JSON.stringify({ numbers, outputs: explorer.outputs, words: explorer.describe(state, numbers) }));
+    const cache = readied(explorer, state, data);
+    const numbers = explorer.numbers(state, cache);
+    console.log(JSON.stringify({ numbers, outputs: explorer.outputs, words: explorer.describe(state, numbers, cache) }));
   } else {
     const draws = new Float64Array(count);
     normals(seed)(draws, 0, count);

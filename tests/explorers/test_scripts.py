@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from examples import DATA
 
 from site_extension.explorers import draw
 from site_extension.npm import node_command
@@ -19,6 +20,16 @@ from vae_lib.explorers import EXPLORERS, base
 
 SCRIPT = Path(__file__).with_name("numbers.mjs")
 each_explorer = pytest.mark.parametrize("name", EXPLORERS)
+
+
+def made(name: str, state: dict) -> base.Explorer:
+    """An explorer at a state, with the data that it needs."""
+    return EXPLORERS[name](_data=DATA[name](), **state) if name in DATA else EXPLORERS[name](**state)
+
+
+def question(name: str, state: dict) -> dict:
+    """What `ask` is to be asked."""
+    return {"name": name, "state": state, "data": DATA[name]() if name in DATA else {}}
 
 
 def ask(requests: list[dict]) -> list:
@@ -31,15 +42,19 @@ def ask(requests: list[dict]) -> list:
     return [json.loads(line) for line in run.stdout.splitlines()]
 
 
-def places(trait: base.Slider | base.Choice) -> list:
-    """Both ends of a slider and something between; all options of a menu."""
+def places(trait: base.Slider | base.Choice | base.Pixels) -> list:
+    """Both ends of a slider and something between; all options of a menu; white, mixed and black pixels."""
+    if isinstance(trait, base.Pixels):
+        return [(0,) * trait.count, tuple(i % 17 for i in range(trait.count)), (16,) * trait.count]
     if isinstance(trait, base.Choice):
         return list(trait.options)
     between = math.sqrt(trait.low * trait.high) if trait.log else 0.37 * trait.low + 0.63 * trait.high
     return [trait.low, round(between) if trait.integer else between, trait.high]
 
 
-def somewhere(trait: base.Slider | base.Choice, generator: random.Random):
+def somewhere(trait: base.Slider | base.Choice | base.Pixels, generator: random.Random):
+    if isinstance(trait, base.Pixels):
+        return tuple(generator.choices(range(base.LEVELS + 1), k=trait.count))
     if isinstance(trait, base.Choice):
         return generator.choice(list(trait.options))
     if trait.log:
@@ -76,8 +91,8 @@ def close(ours: float | None, theirs: float | None, drawn: bool) -> bool:
 @each_explorer
 def test_script_shows_the_numbers_of_vae_lib(name):
     at, drawn = states(name), "seed" in EXPLORERS[name].parameters()
-    for state, answer in zip(at, ask([{"name": name, "state": state} for state in at]), strict=True):
-        wanted = EXPLORERS[name](**state).numbers()
+    for state, answer in zip(at, ask([question(name, s) for s in at]), strict=True):
+        wanted = made(name, state).numbers()
         assert [output["name"] for output in answer["outputs"]] == list(wanted), "an output for each number"
         wrong = {key: (answer["numbers"][key], wanted[key]) for key in wanted
                  if not close(answer["numbers"][key], wanted[key], drawn)}  # fmt: skip
@@ -87,7 +102,7 @@ def test_script_shows_the_numbers_of_vae_lib(name):
 @each_explorer
 def test_every_state_can_be_drawn_and_said(name):
     at = states(name)[:40]
-    cards = [EXPLORERS[name](**state).card() | {"id": "e"} for state in at]
+    cards = [made(name, state).card() | {"id": "e"} for state in at]
     for state, drawn in zip(at, draw(cards), strict=True):
         assert not re.search(r"NaN|undefined|Infinity|null|\[object", drawn), state
         assert len(re.search(r'aria-label="([^"]*)"', drawn)[1].split()) >= 15
@@ -95,7 +110,7 @@ def test_every_state_can_be_drawn_and_said(name):
 
 def test_the_words_follow_the_state():
     for name, explorer in EXPLORERS.items():
-        words = {answer["words"] for answer in ask([{"name": name, "state": s} for s in states(name)[:20]])}
+        words = {answer["words"] for answer in ask([question(name, s) for s in states(name)[:20]])}
         assert len(words) > 5, explorer
 
 

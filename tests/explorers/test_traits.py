@@ -11,9 +11,10 @@ import zipfile
 
 import matplotlib.pyplot as plt
 import pytest
+from examples import DATA
 from setuptools import build_meta
 
-from vae_lib.explorers import EXPLORERS, KL, base
+from vae_lib.explorers import EXPLORERS, KL, Latent, base
 from vae_lib.explorers.panel import KernelPanel
 
 SLIDERS = [
@@ -60,6 +61,53 @@ def test_menus_take_their_options_only():
                     EXPLORERS[name](**{key: "something else"})
 
 
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        ((0,) * 63, "got 63 values"),
+        ((0,) * 65, "got 65 values"),
+        ((0,) * 63 + (17,), "got 17 among them"),
+        ((-1,) + (0,) * 63, "got -1 among them"),
+        ((0.5,) + (0,) * 63, "got 0.5 among them"),
+        ((float("nan"),) + (0,) * 63, "got nan among them"),
+        (("1",) + (0,) * 63, "got '1' among them"),
+        ((True,) + (0,) * 63, "got True among them"),
+        ("0" * 64, "got '000"),
+        (None, "got None"),
+    ],
+)
+def test_pixels_that_cannot_be_shown_are_refused(bad, words):
+    explorer = Latent()
+    before = explorer.drawing
+    with pytest.raises(ValueError, match=f"drawing must be 64 whole numbers from 0 to 16, {words}"):
+        explorer.drawing = bad
+    with pytest.raises(ValueError, match="drawing must be"):
+        Latent(drawing=bad)
+    assert explorer.drawing == before
+
+
+def test_pixels_are_kept_as_whole_numbers():
+    levels = [i % 17 for i in range(64)]
+    explorer = Latent(drawing=[float(level) for level in levels])
+    assert explorer.drawing == tuple(levels) and all(type(level) is int for level in explorer.drawing)
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_data_travel_with_the_page(name):
+    data = DATA[name]()
+    found = re.search(r' data-data="([^"]*)"><p>', EXPLORERS[name](_data=data).stub())
+    assert json.loads(html.unescape(found[1])) == json.loads(json.dumps(data))
+    assert EXPLORERS[name](_data=data).card()["data"] == data
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_what_has_no_data_has_no_numbers(name):
+    with pytest.raises(ValueError, match="_data="):
+        EXPLORERS[name]().numbers()
+    with pytest.raises(ValueError, match=r"_data must hold .* got 0 and 0"):
+        EXPLORERS[name](_data={"something": "else"})
+
+
 def test_unknown_traits_are_named():
     with pytest.raises(ValueError, match=r"sigm: not a trait.*mu, sigma"):
         KL(sigm=1.0)
@@ -78,7 +126,7 @@ def test_page_without_a_kernel_gets_the_state_and_words(name):
     assert bundle["text/html"] == EXPLORERS[name]()._repr_mimebundle_()["text/html"], "no ids of objects"
     found = re.search(r'data-explorer="(\w+)" data-state="([^"]*)"><p>(.*)</p>', bundle["text/html"])
     assert found[1] == name
-    assert json.loads(html.unescape(found[2])) == EXPLORERS[name]().state()
+    assert EXPLORERS[name](**json.loads(html.unescape(found[2]))).state() == EXPLORERS[name]().state()
     assert EXPLORERS[name].question in html.unescape(found[3])
 
 

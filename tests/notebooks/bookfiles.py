@@ -26,7 +26,7 @@ class Notebook:
 
     @property
     def chapter(self) -> int:
-        return int(self.name[:2])
+        return int(re.search(r"\d\d", self.name)[0])
 
     @cached_property
     def cells(self) -> list:
@@ -54,7 +54,15 @@ class Notebook:
 
 
 NOTEBOOKS = [Notebook(path) for path in sorted(BOOK.glob("[0-9][0-9]_*.ipynb"))]
+# The students' exercises, and the instructor's notebooks that they and the solutions are made from.
+EXERCISES = [Notebook(path) for path in sorted(BOOK.glob("exercises/*.ipynb"))]
+SOURCES = [Notebook(path) for path in sorted(ROOT.glob("exercises/source/ch*/ch*.ipynb"))]
 PAGES = sorted(BOOK.glob("*.md"))
+
+
+def title(path: Path) -> str:
+    """What tells the tests of a file from those of another: exercises/04_kl."""
+    return path.stem if path.parent in (BOOK, ROOT) else f"{path.parent.name}/{path.stem}"
 
 
 def by_name(name: str) -> Notebook:

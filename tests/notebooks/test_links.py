@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from bookfiles import MATH, NOTEBOOKS, PAGES, ROOT, Notebook
+from bookfiles import EXERCISES, MATH, NOTEBOOKS, PAGES, ROOT, Notebook, title
 from mdit_py_plugins.anchors.index import slugify  # as GitHub and the site name a heading
 
 
@@ -29,7 +29,7 @@ def anchors(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "path", [*(n.path for n in NOTEBOOKS), *PAGES, ROOT / "README.md"], ids=lambda path: path.stem
+    "path", [*(n.path for n in (*NOTEBOOKS, *EXERCISES)), *PAGES, ROOT / "README.md"], ids=title
 )
 def test_links_lead_to_files_and_headings(path: Path):
     for target in re.findall(r"\]\(([^)\s]+)\)", prose(path)):

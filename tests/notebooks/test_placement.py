@@ -18,6 +18,7 @@ CHAPTERS = {
     "reparameterization": 6,
     "reconstruction_loss": 7,
     "implied_beta": 7,
+    "latent": 8,
 }
 
 
@@ -26,6 +27,11 @@ def place(name: str) -> tuple[Notebook, dict[str, int], str]:
     notebook = next(notebook for notebook in NOTEBOOKS if notebook.chapter == CHAPTERS[name])
     positions = {cell.id: position for position, cell in enumerate(notebook.cells)}
     return notebook, positions, f"explorer-{name.replace('_', '-')}"
+
+
+def hangs_on_training(cell) -> bool:
+    """Is the cell's output another on each machine, and so not stored? tests/site looks at the built page."""
+    return "nbval-ignore-output" in cell.metadata.get("tags", [])
 
 
 def test_every_explorer_is_in_the_book():
@@ -39,10 +45,12 @@ def test_explorer_is_announced_computed_and_read(name: str):
     assert announce < figure < numbers < read
     before = "\n\n".join(cell.source for cell in notebook.cells[:figure] if cell.cell_type == "markdown")
     assert "**Predict first.**" in before
-    code = notebook.cells[figure].source
-    assert re.search(rf"^\w+ = {EXPLORERS[name].__name__}\(.*\)\n\w+$", code, re.S)
-    markup = notebook.cells[figure].outputs[0].data["text/html"]
-    assert f'data-explorer="{name}"' in markup
+    cell = notebook.cells[figure]
+    assert re.search(rf"^\w+ = {EXPLORERS[name].__name__}\(.*\)\n\w+$", cell.source, re.S)
+    if hangs_on_training(cell):
+        assert "_data=" in cell.source
+    else:
+        assert f'data-explorer="{name}"' in cell.outputs[0].data["text/html"]
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
@@ -51,6 +59,8 @@ def test_numbers_are_computed_below_the_explorer(name: str):
     notebook, at, key = place(name)
     cell = notebook.cells[at[key + "-numbers"]]
     assert "assert " in cell.source and ".numbers()[" in cell.source
+    if hangs_on_training(cell):
+        return
     printed = dict(line.split() for line in cell.outputs[0].text.splitlines())
     wanted = EXPLORERS[name]().numbers()
     assert list(printed) == list(wanted)

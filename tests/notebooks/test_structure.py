@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 
 import pytest
-from bookfiles import BOOK, MATH, NOTEBOOKS, TAG, Notebook
+from bookfiles import BOOK, EXERCISES, MATH, NOTEBOOKS, SOURCES, TAG, Notebook, title
 
 BOXES = ("Predict first", "Definition", "Correction", "Takeaway", "Try it")
 SECTIONS = ("## What goes wrong", "## Summary", "## Exercises")
 
 each_notebook = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda notebook: notebook.name)
+each_of_all = pytest.mark.parametrize(
+    "notebook", [*NOTEBOOKS, *EXERCISES, *SOURCES], ids=lambda notebook: title(notebook.path)
+)
 
 
 def test_there_are_eight_chapters():
@@ -31,11 +34,13 @@ def test_plan(notebook: Notebook):
 
 
 @each_notebook
-def test_exercises_have_hints_and_answers(notebook: Notebook):
-    exercises = notebook.markdown[notebook.markdown.index("## Exercises") :]
-    assert len(re.findall(r"^\*\*\d+\. ", exercises, re.M)) >= 3
-    assert exercises.count("<summary>Hint</summary>") >= 3
-    assert exercises.count("<summary>Answer</summary>") >= 3
+def test_exercises_are_listed_and_linked(notebook: Notebook):
+    section = notebook.markdown[notebook.markdown.index("## Exercises") :]
+    exercises = next(one for one in EXERCISES if one.chapter == notebook.chapter)
+    assert f"](exercises/{exercises.path.name})" in section
+    listed = re.findall(r"^- (\d\.\d · .+)$", section, re.M)
+    assert listed == re.findall(r"^## (\d\.\d · .+)$", exercises.markdown, re.M)
+    assert f"{('Five', 'Six', 'Seven')[len(listed) - 5]} exercises" in section
 
 
 @each_notebook
@@ -45,7 +50,7 @@ def test_boxes_are_of_the_five_kinds(notebook: Notebook):
     assert [name for name in names if not name.startswith(BOXES)] == []
 
 
-@each_notebook
+@each_of_all
 def test_code_cells_are_short(notebook: Notebook):
     lengths = {
         cell.id: len([line for line in cell.source.splitlines() if line.strip()]) for cell in notebook.code
@@ -53,7 +58,7 @@ def test_code_cells_are_short(notebook: Notebook):
     assert {cell: length for cell, length in lengths.items() if length > 30} == {}
 
 
-@each_notebook
+@each_of_all
 def test_markdown_is_understood_everywhere(notebook: Notebook):
     for cell in notebook.cells:
         if cell.cell_type != "markdown":
@@ -70,7 +75,7 @@ def test_markdown_is_understood_everywhere(notebook: Notebook):
             assert not re.search(r"\\(eqref|label|newcommand|def|begin\{align\*?\})", formula), cell.id
 
 
-@each_notebook
+@each_of_all
 def test_outputs_are_clean(notebook: Notebook):
     for cell in notebook.code:
         for output in cell.outputs:
@@ -82,13 +87,13 @@ def test_outputs_are_clean(notebook: Notebook):
                 assert len(alt) > 40, f"{cell.id}: a figure without alt text"
 
 
-@each_notebook
+@each_of_all
 def test_seeds_are_arguments(notebook: Notebook):
     code = "\n".join(cell.source for cell in notebook.code)
     assert not re.search(r"(?<!Generator\(\)\.)\bmanual_seed\(|np\.random\.(seed|randn?|normal)\(", code)
 
 
-@each_notebook
+@each_of_all
 def test_results_are_computed_not_written(notebook: Notebook):
     for cell in notebook.code:
         assert not re.search(r": True[\"']", cell.source), f"{cell.id}: prints a literal True"

@@ -12,7 +12,8 @@ import yaml
 from bs4 import BeautifulSoup
 
 ROOT = Path(__file__).resolve().parents[2]
-TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+BUILT = ROOT / "_build" / "toc.yml"  # with the solutions, unless the book was built without
+TOC = yaml.safe_load((BUILT if BUILT.is_file() else ROOT / "_toc.yml").read_text(encoding="utf-8"))
 PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 
@@ -28,13 +29,17 @@ def page_of(html):
     return pages
 
 
+BLANK, DOTTED = (0,) * 64, (*(0,) * 27, 16, *(0,) * 36)  # two drawings
+
+
 class Card:
-    """An explorer on an open page: its sliders set, its numbers read."""
+    """An explorer on an open page: its controls set, its numbers read."""
 
     def __init__(self, page, name):
         self.page, self.name = page, name
         self.root = page.locator(f'[data-explorer="{name}"]')
         self.cls = EXPLORERS[name]
+        self.data = json.loads(self.root.get_attribute("data-spec"))["data"]
         self.rest()
 
     def rest(self):
@@ -42,11 +47,17 @@ class Card:
         self.page.wait_for_function(RESTED, arg=self.root.element_handle())
 
     def input(self, key):
-        return self.root.locator(f'[name="{key}"]').and_(self.root.locator("input, select"))
+        """The control of a trait; of pixels, the first."""
+        return self.root.locator(f'[name="{key}"]').and_(self.root.locator("input, select")).first
 
     def set(self, key, value):
-        """Set a slider or menu as its user would, to a value of the trait."""
+        """Set a control as its user would, to a value of the trait; pixels to black or white."""
         trait = self.cls.parameters()[key]
+        if isinstance(trait, base.Pixels):
+            self.root.get_by_role("button", name="Clear").click()
+            for i in (i for i, level in enumerate(value) if level):
+                self.root.locator(f'[name="{key}"]').nth(i).press("Space")
+            return self.rest()
         self.input(key).evaluate(SET, str(math.log10(value) if getattr(trait, "log", False) else value))
         self.rest()
 
@@ -64,18 +75,26 @@ class Card:
         return dict(found)
 
     def state(self):
-        """The state that the sliders show."""
+        """The state that the controls show; the pixels may be those of another image than one's own."""
         found = {}
         for key, trait in self.cls.parameters().items():
             if isinstance(trait, base.Choice):
                 found[key] = self.input(key).input_value()
+            elif isinstance(trait, base.Pixels):
+                level = "all => all.map(box => 16 * box.style.getPropertyValue('--level'))"
+                found[key] = tuple(self.root.locator(f'[name="{key}"]').evaluate_all(level))
             else:
-                found[key] = float(self.input(key).get_attribute("aria-valuetext"))
+                found[key] = float(self.input(key).get_attribute("aria-valuetext").partition(",")[0])
         return found
+
+    def numbers(self):
+        """What vae_lib computes at this state, with the data on the page."""
+        data = {"_data": self.data} if self.data else {}
+        return self.cls(**data, **self.state()).numbers()
 
     def check(self):
         """What is shown is what vae_lib computes at the state of the sliders."""
-        wanted, shown, texts = self.cls(**self.state()).numbers(), self.shown(), self.texts()
+        wanted, shown, texts = self.numbers(), self.shown(), self.texts()
         assert list(shown) == list(wanted)
         for key, value in wanted.items():
             if value is None:
@@ -118,17 +137,25 @@ def test_opens_with_the_numbers_of_vae_lib(name, way, card, html):
 def test_everything_has_a_name(name, card):
     """Controls are native, named after the trait, with a label; outputs too; the picture has words."""
     explorer = card(name)
-    controls = explorer.root.locator("input, select, textarea")
+    controls = explorer.root.locator("input:not([type=checkbox]), select, textarea")
     found = controls.evaluate_all("all => all.map(c => [c.name, c.labels.length && c.labels[0].innerText])")
     traits = EXPLORERS[name].parameters()
-    assert found == [[key, trait.label] for key, trait in traits.items()]
+    pixels = {key: trait for key, trait in traits.items() if isinstance(trait, base.Pixels)}
+    assert found == [[key, trait.label] for key, trait in traits.items() if key not in pixels]
+    for key, trait in pixels.items():
+        assert (
+            explorer.root.get_by_role("group", name=trait.label).get_by_role("checkbox").count()
+            == trait.count
+        )
+        names = explorer.root.locator(f'[name="{key}"]').evaluate_all("all => all.map(box => box.ariaLabel)")
+        assert names == [f"row {i // 8 + 1}, column {i % 8 + 1}" for i in range(trait.count)]
     labels = explorer.root.locator("output").evaluate_all("all => all.map(o => o.labels[0]?.innerText)")
     assert all(labels) and len(set(labels)) == len(labels)
     picture = explorer.root.get_by_role("img")
     assert len(picture.get_attribute("aria-label").split()) >= 15
     assert explorer.root.locator(".words").inner_text() == picture.get_attribute("aria-label")
     for button in explorer.root.get_by_role("button").all():
-        assert button.inner_text() in ("Reset", "New samples")
+        assert button.inner_text() in ("Reset", "New samples", "Clear")
 
 
 # What must be chosen before a control of implied_beta makes a difference.
@@ -147,7 +174,10 @@ def test_every_control_moves_the_picture_and_the_words(name, card):
         for other, value in FIRST.get(key, {}).items() if name == "implied_beta" else ():
             explorer.set(other, value)
         pictures = set()
-        values = list(trait.options) if isinstance(trait, base.Choice) else [trait.low, trait.high]
+        if isinstance(trait, base.Pixels):
+            values = [BLANK, DOTTED]
+        else:
+            values = list(trait.options) if isinstance(trait, base.Choice) else [trait.low, trait.high]
         for value in values:
             explorer.set(key, value)
             explorer.check()
@@ -172,6 +202,12 @@ def test_keyboard_alone(name, card):
         if isinstance(trait, base.Choice):
             page.keyboard.press("ArrowDown")
             page.keyboard.press("ArrowUp")
+        elif isinstance(trait, base.Pixels):  # one stop, in which arrows walk; then the button Clear
+            page.keyboard.press("ArrowRight")
+            page.keyboard.press("Space")
+            explorer.rest()
+            assert explorer.state()[key] == (0, 16, *EXPLORERS[name]().state()[key][2:])
+            page.keyboard.press("Tab")
         else:
             page.keyboard.press("Home")
             explorer.rest()
@@ -212,7 +248,7 @@ def test_a_typed_number_out_of_bounds_is_refused_with_the_bounds(card):
 def test_drag_on_a_slider(name, card):
     explorer = card(name)
     for key, trait in EXPLORERS[name].parameters().items():
-        if isinstance(trait, base.Choice):
+        if not isinstance(trait, base.Slider):
             continue
         explorer.input(key).scroll_into_view_if_needed()
         box = explorer.input(key).bounding_box()
@@ -345,7 +381,9 @@ def test_without_javascript(name, page_of, served, browser):
     assert root.locator("svg path").count() > 5
     assert root.locator(".controls").is_hidden()
     assert root.locator(".words").inner_text()
-    for key, value in EXPLORERS[name]().numbers().items():
+    data = json.loads(root.get_attribute("data-spec"))["data"]
+    numbers = (EXPLORERS[name](_data=data) if data else EXPLORERS[name]()).numbers()
+    for key, value in numbers.items():
         text = root.locator(f'output[name="{key}"]').inner_text()
         assert text == "none" if value is None else re.match(r"-?\d", text), key
     context.close()

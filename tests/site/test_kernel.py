@@ -132,7 +132,7 @@ def test_kernel_opens_the_explorer_and_both_sides_move_it(name, kernel):
     cls = EXPLORERS[name]
     comm_id, state, shown = opened(kernel, cls)
     there = cls()
-    assert {key: state[key] for key in there.parameters()} == there.state()
+    assert {key: state[key] for key in there.parameters()} == json.loads(json.dumps(there.state()))
     assert state["_esm"] == cls._esm and state["_css"] == cls._css
     assert state["_spec"] == json.loads(json.dumps(there._spec))
     assert (state["_model_module"], state["_view_name"]) == ("anywidget", "AnyView")
@@ -140,10 +140,14 @@ def test_kernel_opens_the_explorer_and_both_sides_move_it(name, kernel):
     assert set(shown) == {"text/plain", "text/html", VIEW}
 
     for key, trait in there.parameters().items():
-        menu = list(trait.options) if isinstance(trait, base.Choice) else [trait.low, trait.high]
+        if isinstance(trait, base.Pixels):
+            menu = [[0] * trait.count, [base.LEVELS] * trait.count]
+        else:
+            menu = list(trait.options) if isinstance(trait, base.Choice) else [trait.low, trait.high]
         first, last = menu[0], menu[-1]
         assert updates(kernel.update(comm_id, {key: first})) == [], "the page knows what it sent"
-        assert kernel.value(f"explorer.{key}") == first
+        pixels = isinstance(trait, base.Pixels)
+        assert kernel.value(f"explorer.{key}") == (tuple(first) if pixels else first)
         assert updates(kernel.run(f"explorer.{key} = {last!r}")) == [{key: last}]
     assert kernel.value("eval(repr(explorer)).state() == explorer.state()") is True
 

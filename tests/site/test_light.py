@@ -48,11 +48,15 @@ def weighed(tab):
 
 
 def test_a_page_with_all_its_figures_is_light(page_name, html, served, weighed):
-    """At most 0.7 MB over the wire, text gzipped as every host sends it, and 250 KB of script."""
+    """At most 0.7 MB over the wire, text gzipped as every host sends it, and 250 KB of script.
+
+    The page to which a trained model and its test images are sent may weigh 1.0 MB.
+    """
     files = weighed(f"{served}{page_name}.html", html, served)
     scripts = {name: size for name, (_, size) in files.items() if name.endswith(".js")}
     total = sum(sent for sent, _ in files.values())
-    assert total <= 700_000, sorted(((sent, name) for name, (sent, _) in files.items()), reverse=True)[:8]
+    bound = 1_000_000 if page_name == "book/08_training" else 700_000
+    assert total <= bound, sorted(((sent, name) for name, (sent, _) in files.items()), reverse=True)[:8]
     assert sum(scripts.values()) <= 250_000, scripts
     assert len(files) >= 10
 

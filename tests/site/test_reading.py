@@ -16,7 +16,7 @@ from vae_lib.palette import DARK, LIGHT, PAPER
 
 TITLE = "Where the VAE loss comes from"
 LANDING = PAGES[0]
-CHAPTERS = [name for name in PAGES if re.search(r"/\d\d_", name)]
+CHAPTERS = [name for name in PAGES if re.search(r"^book/\d\d_", name)]
 INSIDE = """element => { const { top, bottom } = element.getBoundingClientRect();
                          return top >= 0 && bottom <= innerHeight; }"""
 

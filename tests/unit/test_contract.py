@@ -57,12 +57,14 @@ SIGNATURES = {
     "datasets.load_mnist": IDX,
     "datasets.load_fashion_mnist": IDX,
     "plotting.pipeline_svg": "(highlight=())",
+    "checks.check": "(exercise, answer, *, strict=False)",
 }
 ATTRIBUTES = {
     "objective.ELBO": ["reconstruction", "kl", "elbo", "loss"],
     "training.History": ["loss", "reconstruction", "kl", "stopped"],
     "training.Evaluation": ["elbo", "reconstruction", "kl"],
     "datasets.DataSplit": ["x_train", "y_train", "x_test", "y_test"],
+    "checks.Result": ["exercise", "message", "passed", "attempted"],
 }
 MATHEMATICS = ["_chunks", "_validate", "gaussian", "likelihoods", "linear_gaussian", "estimators"]
 MATHEMATICS += ["objective", "models", "training"]
@@ -115,15 +117,15 @@ def test_results_have_the_attributes_of_the_contract(path, names):
 
 
 def test_the_package_offers_its_modules():
-    assert set(vae_lib.__all__) == set(MODULES) - {"plotting", "palette"} - {"explorers"}
+    assert set(vae_lib.__all__) == set(MODULES) - {"plotting", "palette"} - {"explorers", "checks"}
     assert all(inspect.ismodule(getattr(vae_lib, name)) for name in vae_lib.__all__)
 
 
-def test_mathematics_and_figures_know_no_explorer():
-    """Explorers stand on top: whoever imports vae_lib alone needs no widget."""
+def test_mathematics_and_figures_know_neither_explorers_nor_checks():
+    """They stand on top: whoever imports vae_lib alone needs no widget."""
     for name in FLOORS:
         source = Path(importlib.import_module(f"vae_lib.{name}").__file__).read_text(encoding="utf-8")
-        assert not re.search(r"import.*(explorers|anywidget|ipywidgets)", source), name
+        assert not re.search(r"import.*(explorers|checks|anywidget|ipywidgets)", source), name
 
 
 @pytest.mark.parametrize(("name", "below"), FLOORS.items())
@@ -153,7 +155,7 @@ def test_docstrings_describe_the_arguments_and_name_the_source(path):
     if "Everything else as in `" not in documentation:
         for name in inspect.signature(look_up(path)).parameters:
             assert re.search(rf"\b{name}\b", documentation), name
-        assert "Source: " in documentation or path.startswith("plotting")
+        assert "Source: " in documentation or path.startswith(("plotting", "checks"))
 
 
 # Equations

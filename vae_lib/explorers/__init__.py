@@ -9,6 +9,7 @@ from vae_lib.explorers.elbo_gap import ElboGap
 from vae_lib.explorers.generative import Generative
 from vae_lib.explorers.implied_beta import ImpliedBeta
 from vae_lib.explorers.kl import KL
+from vae_lib.explorers.latent import Latent
 from vae_lib.explorers.monte_carlo import MonteCarlo
 from vae_lib.explorers.naive_monte_carlo import NaiveMonteCarlo
 from vae_lib.explorers.reconstruction_loss import ReconstructionLoss
@@ -25,6 +26,7 @@ EXPLORERS: dict[str, type[Explorer]] = {
         Reparameterization,
         ReconstructionLoss,
         ImpliedBeta,
+        Latent,
     )
 }
 

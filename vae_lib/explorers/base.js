@@ -101,10 +101,14 @@ function niceTicks(low, high, about) {
     Number(((first + i) * step).toPrecision(6)));
 }
 
+// The colours of a picture, variables of the style sheet; class-0 to class-9 are the classes of digits.
+export const COLORS = ["prior", "approximate", "likelihood", "posterior", "ink", "muted", "paper",
+  ...Array.from({ length: 10 }, (_, i) => `class-${i}`)];
+
 // A drawing surface: a canvas context (or what records one) with its size and the book's colours.
 export class Picture {
-  constructor(ctx, width, height, color) {
-    Object.assign(this, { ctx, width, height, color, handles: [], narrow: width < 520 });
+  constructor(ctx, width, height, color, layer) {
+    Object.assign(this, { ctx, width, height, color, kept: layer, handles: [], narrow: width < 520 });
     ctx.clearRect(0, 0, width, height);
     ctx.font = (this.narrow ? 12 : 13) + "px system-ui, sans-serif";
     ctx.lineCap = ctx.lineJoin = "round";
@@ -151,10 +155,10 @@ export class Picture {
   }
 
   // Words with a rim of paper, so that a curve behind them does not cross them out.
-  text(x, y, words, color = this.color.ink, align = "left") {
+  text(x, y, words, color = this.color.ink, align = "left", rim = 4) {
     const { ctx } = this;
-    Object.assign(ctx, { textAlign: align, textBaseline: "middle", fillStyle: color, strokeStyle: this.color.paper, lineWidth: 4 });
-    ctx.strokeText(words, x, y);
+    Object.assign(ctx, { textAlign: align, textBaseline: "middle", fillStyle: color, strokeStyle: this.color.paper, lineWidth: rim });
+    if (rim) ctx.strokeText(words, x, y);
     ctx.fillText(words, x, y);
   }
 
@@ -166,10 +170,28 @@ export class Picture {
     ctx.fill();
   }
 
-  // A place to take hold of; move(x, y) gets the pointer and returns the traits to set.
+  // What paint() draws, kept while the key and the canvas stay the same; a picture has one layer.
+  layer(key, paint) {
+    const { ctx, kept, color } = this;
+    if (!kept) return paint();
+    const { width, height } = ctx.canvas;
+    const now = [key, width, height, color.ink].join();
+    if (kept.key !== now) {
+      Object.assign(kept, { width, height, key: now });
+      this.ctx = kept.getContext("2d");
+      this.ctx.setTransform(ctx.getTransform());
+      this.ctx.font = ctx.font;
+      paint();
+      this.ctx = ctx;
+    }
+    ctx.drawImage(kept, 0, 0, this.width, this.height);
+  }
+
+  // A place to take hold of along "x", "y" or "xy"; move(x, y) gets the pointer and returns the traits to set.
+  // Where none is, a click asks picture.pick(x, y), if there is one, for traits to set or null.
   handle(x, y, color, axis, move) {
-    const [dx, dy] = axis === "x" ? [1, 0] : [0, 1];
-    for (const side of [-1, 1]) {
+    for (const way of axis) for (const side of [-1, 1]) {
+      const [dx, dy] = way === "x" ? [1, 0] : [0, 1];
       const [ax, ay] = [x + side * dx * 15, y + side * dy * 15];
       const [bx, by] = [x + side * dx * 10, y + side * dy * 10];
       this.fill([[ax, ay], [bx + dy * 4, by + dx * 4], [bx - dy * 4, by - dx * 4]], color);
@@ -296,8 +318,15 @@ function shown(control, value) {
   return !control.log && Math.abs(text - value) < 1e-9 ? text : String(Number(value.toPrecision(7)));
 }
 
-function controlHTML(control, value, id) {
+function controlHTML(explorer, control, value, id, data) {
   const name = `id="${id}" name="${control.name}"`;
+  if (control.pixels) {
+    const side = Math.sqrt(control.pixels);
+    const boxes = Array.from({ length: control.pixels }, (_, i) => `<input type="checkbox" name="${control.name}" value="${i}" ` +
+      `aria-label="row ${Math.floor(i / side) + 1}, column ${(i % side) + 1}" tabindex="${i ? -1 : 0}">`);
+    return `<fieldset class="control pixels"><legend>${escaped(control.label)}</legend>` +
+      `<div style="--side:${side}">${boxes.join("")}</div><button type="button" data-do="clear">Clear</button></fieldset>`;
+  }
   const label = `<label for="${id}">${escaped(control.label)}</label>`;
   if (control.options) {
     const options = control.options.map(([key, words]) =>
@@ -305,20 +334,98 @@ function controlHTML(control, value, id) {
     return `<div class="control">${label}<select ${name}>${options.join("")}</select></div>`;
   }
   const [min, max] = [control.min, control.max].map((v) => toSlider(control, v));
-  return `<div class="control">${label}<span class="value" aria-hidden="true">${shown(control, value)}</span>` +
+  const words = escaped(said(explorer, control, value, data));
+  return `<div class="control">${label}<span class="value" aria-hidden="true">${words}</span>` +
     `<input type="range" ${name} min="${min}" max="${max}" step="${control.step}" value="${toSlider(control, value)}"` +
-    ` aria-valuetext="${shown(control, value)}"></div>`;
+    ` aria-valuetext="${words}"></div>`;
+}
+
+const isSlider = (control) => control.min !== undefined; // no menu, no pixels
+
+// What a slider says: its value, and what the explorer adds to it, such as a name.
+const said = (explorer, control, value, data) => shown(control, value) + (explorer.say?.[control.name]?.(value, data) ?? "");
+
+// Brings the boxes of a control of pixels to life: a pointer paints, arrow keys walk. get() is the image
+// that they show, 16 where it is black, and put(levels) takes another.
+function easelOf(grid, get, put) {
+  const boxes = [...grid.children];
+  const side = Math.sqrt(boxes.length);
+  let last = null, lit = false, seen = "";
+  const place = ({ clientX, clientY }) => {
+    const { left, top, width } = grid.getBoundingClientRect();
+    return [clientX - left, clientY - top].map((v) => Math.min(side - 0.01, Math.max(0, (v / width) * side)));
+  };
+  const change = (i, level) => put(get().map((old, k) => (k === i ? level : old)));
+  const index = ([x, y]) => Math.floor(y) * side + Math.floor(x);
+
+  // A soft brush, which greys what lies beside its way.
+  function paint(from, to) {
+    const steps = Math.ceil(4 * Math.hypot(to[0] - from[0], to[1] - from[1])) || 1;
+    put(get().map((old, i) => {
+      let near = Infinity;
+      for (let k = 0; k <= steps; k++) {
+        const [x, y] = from.map((v, axis) => v + ((to[axis] - v) * k) / steps);
+        near = Math.min(near, Math.hypot((i % side) + 0.5 - x, Math.floor(i / side) + 0.5 - y));
+      }
+      return Math.max(old, Math.round(16 * Math.min(1, Math.max(0, 1.5 - near))));
+    }));
+  }
+
+  return {
+    show() {
+      const levels = get();
+      if (seen === (seen = levels.join())) return;
+      boxes.forEach((box, i) => {
+        box.checked = levels[i] >= 8;
+        box.style.setProperty("--level", levels[i] / 16);
+      });
+    },
+    listeners: [
+      ["pointerdown", (event) => {
+        if (event.button) return;
+        last = place(event);
+        lit = get()[index(last)] >= 8; // a tap clears it, a stroke may begin on it
+        grid.setPointerCapture(event.pointerId);
+        if (!lit) paint(last, last);
+      }],
+      ["pointermove", (event) => {
+        const to = place(event);
+        if (!last || (lit && index(to) === index(last))) return;
+        lit = false;
+        paint(last, to);
+        last = to;
+      }],
+      ["pointerup", () => {
+        if (last && lit) change(index(last), 0);
+        last = null;
+      }],
+      ["pointercancel", () => (last = null)],
+      ["click", (event) => event.detail && event.preventDefault()], // the pointer has painted already
+      ["input", ({ target }) => change(boxes.indexOf(target), target.checked ? 16 : 0)],
+      ["focusin", ({ target }) => boxes.forEach((box) => (box.tabIndex = box === target ? 0 : -1))],
+      ["keydown", (event) => {
+        const i = boxes.indexOf(event.target);
+        const column = i % side;
+        const to = { ArrowLeft: column > 0 && i - 1, ArrowRight: column < side - 1 && i + 1, ArrowUp: i - side, ArrowDown: i + side,
+          Home: i - column, End: i - column + side - 1 }[event.key];
+        if (to === undefined) return;
+        event.preventDefault();
+        if (to !== false) boxes[to]?.focus();
+      }],
+    ].map((listener) => [grid, ...listener]),
+  };
 }
 
 // The whole card as HTML, the same in the browser and when the site is built.
 export function card(explorer, { question, controls }, state, data, id, picture = "<canvas></canvas>") {
-  const numbers = explorer.numbers(state, readied(explorer, state, data));
+  const cache = readied(explorer, state, data);
+  const numbers = explorer.numbers(state, cache);
   const outputs = explorer.outputs.map(({ name, label, color }) =>
     `<div><label for="${id}-${name}"${color ? ` style="color:var(--${color})"` : ""}>${escaped(label)}</label>` +
     `<output id="${id}-${name}" name="${name}" aria-live="off">${escaped(outputText(explorer, name, numbers))}</output></div>`);
-  const inputs = controls.map((control) => controlHTML(control, state[control.name], `${id}-${control.name}`));
+  const inputs = controls.map((control) => controlHTML(explorer, control, state[control.name], `${id}-${control.name}`, data));
   const seed = controls.some((control) => control.name === "seed");
-  const words = escaped(explorer.describe(state, numbers));
+  const words = escaped(explorer.describe(state, numbers, cache));
   return `<p class="question" id="${id}-question">${escaped(question)}</p>` +
     `<div class="stage"><div class="picture" style="--tall:${explorer.height ?? 300}px;--narrow:${explorer.narrow ?? explorer.height ?? 300}px">` +
     `<div role="img" aria-label="${words}">${picture}</div></div><form class="controls" autocomplete="off" aria-labelledby="${id}-question">${inputs.join("")}` +
@@ -347,15 +454,20 @@ export function live(root, explorer, { controls }, data, model) {
   const canvas = find("canvas") ?? document.createElement("canvas");
   const image = find(".picture > div");
   const ctx = canvas.getContext("2d");
+  const layer = document.createElement("canvas");
   const input = Object.fromEntries(controls.map((control) => [control.name, find(`[name="${control.name}"]`)]));
   const output = Object.fromEntries(explorer.outputs.map(({ name }) => [name, find(`output[name="${name}"]`)]));
   const fault = find(".fault");
   const cache = { data };
-  let color, picture, held = null, pending = 0, moved = false, typed = "", talk;
+  // What is painted goes on from the image that is shown.
+  const pixels = controls.find((control) => control.pixels);
+  const painted = (levels) => set({ [pixels.name]: levels, ...explorer.painted });
+  const easel = pixels && easelOf(find(".pixels > div"), () => explorer.pixels(read(), cache), painted);
+  let color, picture, held = null, dragged = false, pending = 0, moved = false, typed = "", talk;
 
   function read() {
     const state = Object.fromEntries(controls.map(({ name }) => [name, model.get(name)]));
-    const bad = controls.find(({ name, options }) => !options && !Number.isFinite(state[name]));
+    const bad = controls.find((control) => isSlider(control) && !Number.isFinite(state[control.name]));
     if (bad) throw new TypeError(`${bad.name} is ${state[bad.name]}`);
     return state;
   }
@@ -364,16 +476,15 @@ export function live(root, explorer, { controls }, data, model) {
     for (const control of controls) {
       if (!(control.name in values)) continue;
       const value = values[control.name];
-      if (!control.options && !Number.isFinite(value)) throw new RangeError(`${control.name} is ${value}`);
-      model.set(control.name, control.options ? value : snapped(control, value));
+      if (isSlider(control) && !Number.isFinite(value)) throw new RangeError(`${control.name} is ${value}`);
+      model.set(control.name, isSlider(control) ? snapped(control, value) : value);
     }
     model.save_changes();
   }
 
   function colours() {
     const style = getComputedStyle(root);
-    color = Object.fromEntries(["prior", "approximate", "likelihood", "posterior", "ink", "muted", "paper"].map((name) =>
-      [name, style.getPropertyValue("--" + name).trim()]));
+    color = Object.fromEntries(COLORS.map((name) => [name, style.getPropertyValue("--" + name).trim()]));
   }
 
   function frame() {
@@ -410,7 +521,7 @@ export function live(root, explorer, { controls }, data, model) {
       canvas.height = Math.round(height * dense);
     }
     ctx.setTransform(dense, 0, 0, dense, 0, 0);
-    picture = new Picture(ctx, width, height, color);
+    picture = new Picture(ctx, width, height, color, layer);
     explorer.draw(picture, state, numbers, cache);
     canvas.handles = picture.handles; // for tests and the curious
   }
@@ -422,7 +533,11 @@ export function live(root, explorer, { controls }, data, model) {
         element.value = value;
         continue;
       }
-      const words = shown(control, value);
+      if (control.pixels) {
+        easel.show();
+        continue;
+      }
+      const words = said(explorer, control, value, data);
       if (element.getAttribute("aria-valuetext") === words) continue;
       element.value = toSlider(control, value);
       element.setAttribute("aria-valuetext", words);
@@ -434,7 +549,7 @@ export function live(root, explorer, { controls }, data, model) {
       if (numbers) output[name].dataset.value = numbers[name]; // all its digits
     }
     if (!numbers) return;
-    const words = explorer.describe(state, numbers);
+    const words = explorer.describe(state, numbers, cache);
     image.setAttribute("aria-label", words);
     clearTimeout(talk); // said once the sliders rest, so that a screen reader can follow
     talk = setTimeout(() => (find(".words").textContent = words), 300);
@@ -492,13 +607,17 @@ export function live(root, explorer, { controls }, data, model) {
     [root, "input", (event) => {
       const control = controlOf(event);
       const position = Number(event.target.value);
-      if (control) set({ [control.name]: control.options ? event.target.value : control.log ? 10 ** position : position });
+      if (control && !control.pixels) set({ [control.name]: control.options ? event.target.value : control.log ? 10 ** position : position });
       schedule(); // even if the value is the same, so that each step of a drag is answered
     }],
-    [root, "dblclick", (event) => controlOf(event) && reset([controlOf(event)])],
+    [root, "dblclick", (event) => {
+      const control = controlOf(event);
+      if (control && !control.pixels) reset([control]);
+    }],
     [root, "click", (event) => {
       const action = event.target.dataset?.do;
       if (action === "reset") reset(controls);
+      if (action === "clear") painted(Array(pixels.pixels).fill(0));
       const seed = controls.find(({ name }) => name === "seed");
       if (action === "seed") set({ seed: model.get("seed") < seed.max ? model.get("seed") + 1 : seed.min });
     }],
@@ -506,14 +625,14 @@ export function live(root, explorer, { controls }, data, model) {
     // A number typed on a slider, and Enter: its exact value.
     [root, "keydown", (event) => {
       const control = controlOf(event);
-      if (!control || control.options || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (!control || !isSlider(control) || event.ctrlKey || event.metaKey || event.altKey) return;
       const wanted = event.key === "Enter" && typed ? Number(typed) : null;
       if (/^[\d.-]$/.test(event.key)) typed += event.key;
       else if (event.key === "Backspace") typed = typed.slice(0, -1);
       else if (event.key === "Escape" || wanted !== null) typed = "";
       else return;
       event.preventDefault();
-      event.target.previousElementSibling.textContent = typed ? typed + "▏" : shown(control, model.get(control.name));
+      event.target.previousElementSibling.textContent = typed ? typed + "▏" : said(explorer, control, model.get(control.name), data);
       if (wanted === null) return;
       if (!(wanted >= control.min && wanted <= control.max)) {
         throw new RangeError(`${control.label}: from ${control.min} to ${control.max}`);
@@ -523,18 +642,24 @@ export function live(root, explorer, { controls }, data, model) {
     }],
     [root, "focusout", (event) => {
       const control = controlOf(event);
-      if (typed) event.target.previousElementSibling.textContent = shown(control, model.get(control.name));
+      if (typed) event.target.previousElementSibling.textContent = said(explorer, control, model.get(control.name), data);
       typed = "";
     }],
     [canvas, "pointerdown", (event) => {
       held = nearest(event).handle;
+      dragged = held !== null;
       if (held !== null) canvas.setPointerCapture(event.pointerId);
     }],
     [canvas, "pointermove", (event) => {
       const { x, y, handle } = nearest(event);
       if (held !== null) set(picture.handles[held].move(x, y));
       const axis = picture?.handles[held ?? handle]?.axis;
-      canvas.style.cursor = axis ? (axis === "x" ? "ew-resize" : "ns-resize") : "";
+      canvas.style.cursor = { x: "ew-resize", y: "ns-resize", xy: "move" }[axis] ?? (picture?.pick?.(x, y) ? "pointer" : "");
+    }],
+    [canvas, "click", (event) => {
+      const { x, y } = nearest(event);
+      const values = !dragged && picture?.pick?.(x, y);
+      if (values) set(values);
     }],
     [canvas, "pointerup", () => (held = null)],
     [canvas, "pointercancel", () => (held = null)],
@@ -544,6 +669,7 @@ export function live(root, explorer, { controls }, data, model) {
     }],
     [window, "beforeprint", () => printing(true)], // at once, as the page is printed as it then is
     [window, "afterprint", () => printing(false)],
+    ...(easel?.listeners ?? []),
   ].map(([target, kind, action]) => [target, kind, guarded(action), { passive: false }]);
 
   for (const listener of listeners) listener[0].addEventListener(...listener.slice(1));

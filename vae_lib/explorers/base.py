@@ -6,7 +6,7 @@ import html
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
 from pathlib import Path
 
@@ -29,6 +29,7 @@ STYLE = css_variables(
     ".vae-explorer", ",".join(f"{mode} .vae-explorer:not(.printing)" for mode in DARK_MODES)
 )
 STYLE += (HERE / "explorers.css").read_text(encoding="utf-8")
+LEVELS = 16  # grey levels of a pixel beyond 0
 MOST_DRAWS = 100_000  # how far the draws of a seed go; an explorer takes the first L of them
 
 
@@ -113,6 +114,40 @@ class Choice(traitlets.TraitType):
         }
 
 
+class Pixels(traitlets.TraitType):
+    """A square image of grey levels 0 to 16: a trait of an explorer, and the boxes in which one draws.
+
+    Args:
+        default: the levels of the image in which the explorer opens, row by row.
+        label: the words above the boxes.
+    """
+
+    def __init__(self, default: Sequence[int], label: str):
+        self.count, self.label = len(default), label
+        super().__init__(tuple(default))
+        self.tag(sync=True)
+
+    def validate(self, obj, value):
+        """`value` as a tuple of ints, which nobody can change without the figure's knowing.
+
+        Raises:
+            ValueError: it is not a list of as many whole numbers from 0 to 16 as there are pixels.
+        """
+        wanted = f"{self.name} must be {self.count} whole numbers from 0 to {LEVELS}, got "
+        if not isinstance(value, list | tuple):
+            raise ValueError(wanted + repr(value))
+        if len(value) != self.count:
+            raise ValueError(wanted + f"{len(value)} values")
+        for v in value:
+            if isinstance(v, bool) or not isinstance(v, Real) or not 0 <= v <= LEVELS or v != int(v):
+                raise ValueError(wanted + f"{v!r} among them")
+        return tuple(int(v) for v in value)
+
+    def control(self, opening) -> dict:
+        """What the script needs to know in order to draw the boxes."""
+        return {"name": self.name, "label": self.label, "opening": opening, "pixels": self.count}
+
+
 class Explorer(anywidget.AnyWidget):
     """A figure with sliders: in a notebook a widget, on the site a script without a kernel.
 
@@ -151,12 +186,12 @@ class Explorer(anywidget.AnyWidget):
         return {"question": self.question, "controls": controls}
 
     @classmethod
-    def parameters(cls) -> dict[str, Slider | Choice]:
-        """The traits that sliders and menus show, in their order on the screen."""
+    def parameters(cls) -> dict[str, Slider | Choice | Pixels]:
+        """The traits that the controls show, in their order on the screen."""
         traits = {name: trait for base in cls.__mro__[::-1] for name, trait in vars(base).items()}
-        return {name: trait for name, trait in traits.items() if isinstance(trait, Slider | Choice)}
+        return {name: trait for name, trait in traits.items() if isinstance(trait, Slider | Choice | Pixels)}
 
-    def state(self) -> dict[str, float | int | str]:
+    def state(self) -> dict[str, float | int | str | tuple[int, ...]]:
         """The current value of each parameter."""
         return {name: getattr(self, name) for name in self.parameters()}
 

@@ -1,0 +1,273 @@
+"""One source, three faces: what the student gets, what the solutions show, and that the two cannot drift."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+from tools import exercises as tool
+from tools.notebooks import read
+from vae_lib.checks import CHAPTERS
+
+SOURCES = tool.sources()
+PARTS = re.compile(
+    r"## (?P<number>\d\.\d) · (?P<kind>\w[\w ]+): .+\n\n\*\*Goal:\*\* .+\.\n\n"
+    r"\*\*Points:\*\* (?P<points>\d+) · \*\*Minutes:\*\* (?P<minutes>\d+)\n\n"
+)
+KINDS = {"Predict", "By hand", "Derive", "Code", "Diagnose", "Experiment"}
+
+each_source = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+
+
+def cells(notebook: dict) -> dict[str, dict]:
+    return {cell["id"]: cell for cell in notebook["cells"]}
+
+
+def source_of(cell: dict) -> str:
+    return "".join(cell["source"])
+
+
+def statements(notebook: dict) -> list[str]:
+    return [
+        source_of(cell) for name, cell in cells(notebook).items() if re.fullmatch(r"exercise-\d-\d", name)
+    ]
+
+
+def test_every_chapter_has_its_exercises():
+    assert [int(path.stem[2:]) for path in SOURCES] == list(CHAPTERS)
+    students = sorted(path.name for path in (tool.BOOK / "exercises").glob("*.ipynb"))
+    assert students == [tool.face(path, "exercises").name for path in SOURCES]
+
+
+@each_source
+def test_exercises_are_complete(source: Path):
+    """Goal, points, minutes, two hints, an answer cell, a check with its words, a solution."""
+    notebook = read(source)
+    found, chapter = cells(notebook), int(source.stem[2:])
+    known = importlib.import_module(f"vae_lib.checks.chapter_{chapter}").EXERCISES
+    parts = [PARTS.match(text) for text in statements(notebook)]
+    assert all(parts), [text[:60] for text, part in zip(statements(notebook), parts, strict=True) if not part]
+    assert (
+        [part["number"] for part in parts] == list(known) == [f"{chapter}.{i + 1}" for i in range(len(known))]
+    )
+    assert len(parts) >= 5 and len({part["kind"] for part in parts}) >= 3
+    assert {part["kind"] for part in parts} <= KINDS
+    for part, text in zip(parts, statements(notebook), strict=True):
+        key = f"exercise-{part['number'].replace('.', '-')}"
+        assert re.findall(r"<summary>(.+)</summary>", text) == ["Hint 1", "Hint 2"]
+        assert f"({part['points']} point" in source_of(found[f"{key}-check"])
+        assert source_of(found[f"{key}-solution"]).startswith("**Solution.** ")
+        assert tool.SOLUTION in found[f"{key}-solution"]["metadata"]["tags"]
+    minutes, points = (sum(int(part[name]) for part in parts) for name in ("minutes", "points"))
+    assert f"**Time:** {minutes} minutes. **Points:** {points}." in source_of(notebook["cells"][0])
+
+
+@each_source
+def test_a_figure_is_announced_drawn_and_read(source: Path):
+    notebook = read(source)
+    order, found = list(cells(notebook)), cells(notebook)
+    figures = [name for name in order if name.endswith("-figure")]
+    assert figures, "a chapter has at least one exercise whose answer is a figure"
+    for name in figures:
+        place = order.index(name)
+        assert order[place - 1 : place + 2] == [f"{name}-announce", name, f"{name}-read"]
+        assert len(found[name]["metadata"]["mystnb"]["image"]["alt"]) > 40
+        assert any("image/png" in output.get("data", {}) for output in found[name]["outputs"])
+
+
+@each_source
+def test_the_committed_faces_fit(source: Path):
+    """What make lint asks, too: no drift, solutions right, stubs not attempted."""
+    assert list(tool.faults(source, tool.face(source, "exercises"))) == []
+
+
+@each_source
+def test_a_student_sees_no_solution(source: Path):
+    notebook = read(source)
+    made = read(tool.face(source, "exercises"))
+    text = "\n".join(map(source_of, made["cells"]))
+    assert not re.search(r"BEGIN|END|HIDDEN|strict=True|\*\*Solution", text)
+    assert not any(tool.SOLUTION in cell["metadata"].get("tags", []) for cell in made["cells"])
+    regions = [region[0] for cell in notebook["cells"] for region in tool.REGION.finditer(source_of(cell))]
+    assert len(regions) == len(statements(notebook))
+    for region in regions:
+        assert region.strip() not in text
+        for line in region.splitlines()[1:-1]:
+            assert line not in text.splitlines(), line
+    assert len(tool.verdicts(made)) == len(regions)
+
+
+@each_source
+def test_the_solution_page_has_all_of_it_and_no_marks(source: Path):
+    notebook, page = read(source), tool.solutions(read(source))
+    text = "\n".join(map(source_of, page["cells"]))
+    assert text.startswith("# Solutions ") and "**Solution.**" in text
+    assert not re.search(r"###|HIDDEN|strict=True", text)
+    assert set(cells(page)) == set(cells(notebook))
+    outputs = [[cell["outputs"] for cell in tool.code_cells(one)] for one in (page, notebook)]
+    assert outputs[0] == outputs[1]
+    nbformat.validate(nbformat.from_dict(page))
+
+
+@each_source
+def test_metadata_are_those_of_nbgrader(source: Path):
+    """Schema version 3: which cells are answers, which are graded, and for how many points."""
+    for name, cell in cells(read(source)).items():
+        metadata = cell["metadata"].get("nbgrader")
+        assert bool(metadata) == name.endswith(("-answer", "-check"))
+        if metadata:
+            graded = name.endswith("-check")
+            assert metadata["grade_id"] == name and metadata["schema_version"] == 3
+            assert (metadata["grade"], metadata["locked"], metadata["solution"]) == (
+                graded,
+                graded,
+                not graded,
+            )
+            assert metadata["task"] is False and ("points" in metadata) == graded
+            assert ("### BEGIN HIDDEN TESTS" in source_of(cell)) == graded
+
+
+@each_source
+def test_the_graded_check_is_the_one_that_students_see(source: Path):
+    for name, cell in cells(read(source)).items():
+        if name.endswith("-check"):
+            _, seen, begin, strict, end = source_of(cell).splitlines()
+            assert (begin, end) == ("### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS")
+            assert strict == f"{seen[:-1]}, strict=True)"
+
+
+@each_source
+def test_lost_metadata_are_restored(source: Path):
+    """Some editors give cells ids of their own and drop what they do not know."""
+    notebook = read(tool.face(source, "exercises"))
+    lost = copy.deepcopy(notebook)
+    for number, cell in enumerate(lost["cells"]):
+        cell["metadata"].pop("nbgrader", None)
+        if cell["id"].endswith(("-answer", "-check")):
+            cell["id"] = f"x{number}"
+    assert lost != notebook
+    tool.restore(lost)
+    assert lost == notebook
+
+
+# The tool, on a small notebook with faults
+
+
+ANSWER = '''# Exercise 4.1: your answer
+def f(x):
+    """Twice x."""
+    ### BEGIN SOLUTION
+    return 2 * x
+    ### END SOLUTION'''
+CHECK = """# Exercise 4.1: check (2 points)
+check(f)
+### BEGIN HIDDEN TESTS
+check(f, 1)
+### END HIDDEN TESTS"""
+
+
+def small(folder: Path) -> tuple[Path, Path]:
+    """A source with one exercise, and the student's notebook made from it."""
+    v4 = nbformat.v4
+    printed = [v4.new_output("stream", name="stdout", text="4.1: right\n")]
+    made = v4.new_notebook(
+        cells=[
+            v4.new_markdown_cell("# Exercises 4 · Small", id="title"),
+            v4.new_code_cell(ANSWER, id="exercise-4-1-answer", execution_count=1),
+            v4.new_code_cell(CHECK, id="exercise-4-1-check", execution_count=2, outputs=printed),
+            v4.new_markdown_cell("**Solution.** Double it.", id="more", metadata={"tags": ["solution"]}),
+        ]
+    )
+    source, path = folder / "ch04.ipynb", folder / "04_kl.ipynb"
+    nbformat.write(made, source)
+    notebook = read(source)
+    tool.restore(notebook)
+    source.write_text(tool.text(notebook))
+    student = tool.student(notebook)
+    student["cells"][2]["outputs"] = copy.deepcopy(notebook["cells"][2]["outputs"])
+    student["cells"][2]["outputs"][0]["text"] = ["4.1: not attempted yet\n"]
+    path.write_text(tool.text(student))
+    return source, path
+
+
+def test_a_stub_stands_for_the_solution(tmp_path):
+    source, path = small(tmp_path)
+    assert list(tool.faults(source, path)) == []
+    title, answer, check = read(path)["cells"]
+    assert source_of(answer) == (
+        '# Exercise 4.1: your answer\ndef f(x):\n    """Twice x."""\n    ...  # your answer here'
+    )
+    assert source_of(check) == "# Exercise 4.1: check (2 points)\ncheck(f)"
+    assert (source_of(title), check["metadata"]["nbgrader"]["points"]) == ("# Exercises 4 · Small", 2)
+
+
+@pytest.mark.parametrize(
+    ("face", "cell", "old", "new", "fault"),
+    [
+        ("source", 1, "return 2 * x", "return x", None),  # only a run can tell, and that stores other words
+        ("source", 0, "Small", "Large", "not what ch04.ipynb makes"),
+        ("source", 2, "(2 points)", "(3 points)", "ids or metadata"),
+        ("path", 2, "check(f)", "check(g)", "not what ch04.ipynb makes"),
+        ("source", 2, None, "4.1: not yet. Wrong.", "where '4.1: right' is due"),
+        ("path", 2, None, "4.1: right", "where '4.1: not attempted yet' is due"),
+    ],
+)
+def test_drift_is_named(face, cell, old, new, fault, tmp_path):
+    files = dict(zip(("source", "path"), small(tmp_path), strict=True))
+    notebook = read(files[face])
+    spoiled = notebook["cells"][cell]
+    if old is None:
+        spoiled["outputs"][0]["text"] = [new]
+    else:
+        assert old in source_of(spoiled)
+        spoiled["source"] = tool.lines(source_of(spoiled).replace(old, new))
+    files[face].write_text(tool.text(notebook))
+    found = list(tool.faults(files["source"], files["path"]))
+    assert found == [] if fault is None else found and fault in " ".join(found)
+
+
+def test_a_lost_notebook_is_named(tmp_path):
+    source, path = small(tmp_path)
+    path.unlink()
+    assert "04_kl.ipynb: not what ch04.ipynb makes" in next(tool.faults(source, path))
+
+
+def test_a_solution_that_fails_its_check_does_not_run(tmp_path):
+    """The hidden line raises, so that make exercises stops at a wrong solution."""
+    from vae_lib.checks import CheckFailed, check
+
+    for path in SOURCES:
+        hidden = [cell for name, cell in cells(read(path)).items() if name.endswith("-check")]
+        assert all("strict=True" in source_of(cell) for cell in hidden)
+    with pytest.raises(CheckFailed):
+        check("4.1", lambda mu, logvar: mu.sum(-1), strict=True)
+
+
+@pytest.mark.parametrize("without", [False, True])
+def test_solution_pages_and_their_table(without, tmp_path, monkeypatch):
+    """With them, or with no trace of them: neither files nor lines."""
+    (tmp_path / "_toc.yml").write_text((tool.ROOT / "_toc.yml").read_text())
+    (tmp_path / "book" / "solutions").mkdir(parents=True)
+    (tmp_path / "book" / "solutions" / "old.ipynb").write_text("of an earlier build")
+    for path in SOURCES:
+        (tmp_path / "book" / tool.face(path, "x").name).touch()
+    monkeypatch.setattr(tool, "ROOT", tmp_path)
+    monkeypatch.setattr(tool, "BOOK", tmp_path / "book")
+    tool.pages(without)
+    toc = yaml.safe_load((tmp_path / "_build" / "toc.yml").read_text())
+    captions = [part["caption"] for part in toc["parts"]]
+    made = sorted(path.name for path in (tmp_path / "book").glob("solutions/*"))
+    if without:
+        assert "Solutions" not in captions and made == []
+        assert toc == yaml.safe_load((tmp_path / "_toc.yml").read_text())
+    else:
+        assert captions.index("Solutions") == captions.index("Exercises") + 1
+        assert made == [tool.face(path, "x").name for path in SOURCES]
+        listed = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
+        assert all(f"book/solutions/{Path(name).stem}" in listed for name in made)

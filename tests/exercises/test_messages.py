@@ -1,0 +1,523 @@
+"""Wrong answers as learners write them: each gets its own message, and no message is the answer."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import math
+import re
+from collections import Counter
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch.distributions import MultivariateNormal
+
+from vae_lib.checks import CHAPTERS, CheckFailed, check
+from vae_lib.checks.draws import Draw
+from vae_lib.checks.kinds import Choice, Function, Numbers
+
+EXERCISES = {
+    number: exercise
+    for chapter in CHAPTERS
+    for number, exercise in importlib.import_module(f"vae_lib.checks.chapter_{chapter}").EXERCISES.items()
+}
+CODED = [number for number, exercise in EXERCISES.items() if not isinstance(exercise, Choice | Numbers)]
+
+
+def scores(x_train, x_test, noise, correction=0, reduce=torch.mean):
+    cov = torch.cov(x_train.T, correction=correction)
+    eye = torch.eye(x_train.shape[1], dtype=x_train.dtype)
+    covs = cov + noise * eye, torch.diag(cov.diagonal()) + noise * eye
+    return tuple(reduce(MultivariateNormal(x_train.mean(0), c).log_prob(x_test)) for c in covs)
+
+
+def terms(x, mu, logvar):
+    square = (x - 2 * mu) ** 2 + 4 * logvar.exp()
+    kl = 0.5 * (mu**2 + logvar.exp() - logvar - 1)
+    gap = 0.5 * (5 * (mu - 0.4 * x) ** 2 + 5 * logvar.exp() - math.log(5) - logvar - 1)
+    return -0.5 * square - 0.5 * math.log(2 * math.pi), kl, gap
+
+
+def spoiled(number, change):
+    def answer(x, mu, logvar):
+        results = list(terms(x, mu, logvar))
+        results[number] = change(results[number], x, mu, logvar)
+        return tuple(results)
+
+    return answer
+
+
+def kl(mu, logvar):
+    return 0.5 * (mu**2 + logvar.exp() - logvar - 1).sum(-1)
+
+
+def bce(x, logits, reduction="none"):
+    return F.binary_cross_entropy_with_logits(logits, x, reduction=reduction)
+
+
+def sigmoid_then_log(x, logits):
+    p = torch.sigmoid(logits)
+    return -(x * p.log() + (1 - x) * (1 - p).log()).sum(-1)
+
+
+def logs(mu, cov):
+    return 0.5 * ((mu**2).sum(-1) + cov.trace() - torch.logdet(cov) - len(cov))
+
+
+def draw(mu, L, generator):
+    return torch.randn(L, *mu.shape, dtype=mu.dtype, generator=generator)
+
+
+def sigma(logvar):
+    return torch.exp(logvar / 2)
+
+
+def in_place(mu, logvar):
+    mu *= mu
+    return 0.5 * (mu + logvar.exp() - logvar - 1).sum(-1)
+
+
+def forgotten_return(mu, logvar):
+    result = kl(mu, logvar)  # noqa: F841
+
+
+def monte_carlo(change=lambda eps: eps, spread=sigma, reduce=lambda values: values.mean(0), detach=False):
+    def answer(f, mu, logvar, L, generator):
+        z = mu + spread(logvar) * change(draw(mu, L, generator))
+        return reduce(f(z.detach() if detach else z))
+
+    return answer
+
+
+def global_noise(f, mu, logvar, L, generator):
+    return f(mu + sigma(logvar) * torch.randn(L, *mu.shape, dtype=mu.dtype)).mean(0)
+
+
+def gaussian_nll(x, mean, s, half=0.5, log=lambda s: math.log(2 * math.pi * s**2), count=None):
+    count = x.shape[-1] if count is None else count
+    return half * ((x - mean) ** 2).sum(-1) / s**2 + count / 2 * log(s)
+
+
+# Exercise -> wrong answers, each with some words that its message must have.
+WRONG = {
+    "1.3": [
+        (lambda d, p: d.log_softmax(1), "p(y) are left out"),
+        (lambda d, p: (d + p).softmax(1), "their logarithms are asked for"),
+        (lambda d, p: d + p, "denominator p(x)"),
+        (lambda d, p: (d + p).log_softmax(0), "axis 0"),
+        (lambda d, p: (d.exp() * p.exp() / (d.exp() * p.exp()).sum(1, keepdim=True)).log(), "near −10 000"),
+        (lambda d, p: -(d + p).log_softmax(1), "sign is flipped"),
+    ],
+    "1.4": [
+        (lambda a, b, c: (c @ (b - a), 0.5 * (a @ c @ a - b @ c @ b)), "inverse stands in the density"),
+        (
+            lambda a, b, c: (
+                torch.linalg.solve(c, a - b),
+                0.5 * (b @ torch.linalg.solve(c, b) - a @ torch.linalg.solve(c, a)),
+            ),
+            "log p(y=3|x) − log p(y=8|x)",
+        ),
+        (
+            lambda a, b, c: (
+                torch.linalg.solve(c, b - a),
+                a @ torch.linalg.solve(c, a) - b @ torch.linalg.solve(c, b),
+            ),
+            "c: It is too large by exactly the factor 2",
+        ),
+        (lambda a, b, c: torch.linalg.solve(c, b - a), "should return 2 things, w, c"),
+        (lambda a, b, c: (torch.linalg.solve(c, b - a) ** 2, a @ b), "the two quadratic forms"),
+    ],
+    "1.6": [
+        (lambda a, b, s: scores(a, b, 0.0), "noise variance is left out"),
+        (lambda a, b, s: scores(a, b, s, correction=1), "divides by N − 1"),
+        (lambda a, b, s: scores(a, b, s, reduce=torch.sum), "did you sum over the images of the batch"),
+        (lambda a, b, s: scores(a, a, s), "scored on the training images"),
+        (lambda a, b, s: scores(a, b, s, reduce=lambda v: v), "not yet averaged over axis 0"),
+    ],
+    "2.2": [
+        (lambda w: w.mean(0), "mean of the logarithms"),
+        (lambda w: w.logsumexp(0), "logarithm of the sum"),
+        (lambda w: w.exp().mean(0).log(), "0 in every floating-point type"),
+        (lambda w: w.logsumexp(1) - math.log(w.shape[1]), "axis 1"),
+        (lambda w: w.exp().mean(0), "its logarithm is asked for"),
+        (lambda w: w.logsumexp(0) - math.log(11), "is a size written as a number"),
+    ],
+    "2.3": [
+        (lambda w: w.sum(0) ** 2 / (w**2).sum(0), "used as if they were the weights"),
+        (lambda w: (w.exp() ** 2).sum(0) / w.exp().sum(0) ** 2, "upside down"),
+        (lambda w: w.exp().sum(0) ** 2 / (w.exp() ** 2).sum(0), "0 in every floating-point type"),
+        (lambda w: w.exp().sum(0) / (w.exp() ** 2).sum(0), "not squared"),
+        (lambda w: w.exp().sum() ** 2 / (w.exp() ** 2).sum(), "shape is wrong"),
+    ],
+    "2.6": [
+        (lambda z, p, s: p, "not corrected"),
+        (lambda z, p, s: p - 0.5 * (z**2).sum(-1) + 0.5 * (z**2).sum(-1) / s**2, "depends on s"),
+        (
+            lambda z, p, s: p - 0.5 * (z**2).sum(-1) + 0.5 * (z**2).sum(-1) / s**2 + math.log(s),
+            "counted once",
+        ),
+        (
+            lambda z, p, s: (
+                p - 0.5 * (z**2).sum(-1) + 0.5 * (z**2).sum(-1) / s + z.shape[1] / 2 * math.log(s)
+            ),
+            "standard deviation",
+        ),
+    ],
+    "3.2": [
+        (spoiled(0, lambda r, x, mu, t: r + 2 * t.exp()), "also feels the width of q"),
+        (spoiled(0, lambda r, x, mu, t: r + 0.5 * math.log(2 * math.pi)), "reconstruction: It is off by"),
+        (spoiled(1, lambda r, x, mu, t: -r), "kl: The sign is flipped"),
+        (spoiled(1, lambda r, x, mu, t: 2 * r), "kl: It is too large by exactly the factor 2"),
+        (
+            spoiled(1, lambda r, x, mu, t: 0.5 * (mu**2 + t**2 - 2 * t.log() - 1)),
+            "kl: logvar was taken for σ",
+        ),
+        (spoiled(2, lambda r, x, mu, t: terms(x, mu, t)[1]), "this is the one from the prior"),
+        (
+            spoiled(2, lambda r, x, mu, t: (((mu - 0.4 * x) ** 2 + 0.2) / t.exp() + math.log(5) + t - 1) / 2),
+            "gap: This divergence is the other way round",
+        ),
+        (spoiled(2, lambda r, x, mu, t: r.detach()), "gap: The right value, but no gradient reaches mu"),
+    ],
+    "3.3": [
+        (lambda t: 0.5 * t.sum(-1), "Every constant is missing"),
+        (lambda t: 0.5 * (t + math.log(2 * math.pi)).sum(-1), "average of (z − μ)²/σ² is missing"),
+        (lambda t: (t + 1 + math.log(2 * math.pi)).sum(-1), "too large by exactly the factor 2"),
+        (lambda t: -0.5 * (t + 1 + math.log(2 * math.pi)).sum(-1), "minus that"),
+        (lambda t: 0.5 * (t + 1 + math.log(2 * math.pi)), "not yet summed over axis 1"),
+    ],
+    "4.1": [
+        (lambda mu, t: 0.5 * (mu**2 + t.exp() - t - 1).mean(-1), "J = 3: did you average over the latent"),
+        (lambda mu, t: (mu**2 + t.exp() - t - 1).sum(-1), "is a ½ missing"),
+        (lambda mu, t: -kl(mu, t), "The sign is flipped."),
+        (lambda mu, t: 0.5 * (mu**2 + t**2 - (t**2).log() - 1).sum(-1), "taken for σ itself"),
+        (lambda mu, t: 0.5 * (mu**2 + t - t.log() - 1).sum(-1), "taken for the variance itself"),
+        (lambda mu, t: 0.5 * (mu**2 + (2 * t).exp() - 2 * t - 1).sum(-1), "exp(logvar) was taken for σ"),
+        (lambda mu, t: 0.5 * (mu**2 + t.exp() ** 2 - t - 1).sum(-1), "squared once more"),
+        (lambda mu, t: 0.5 * (mu**2 + t.exp() - t).sum(-1), "−1 of each dimension"),
+        (lambda mu, t: kl(mu, t).mean(), "you return their mean"),
+        (lambda mu, t: kl(mu, t)[:, None], "in the wrong shape: it returns shape (5, 1)"),
+        (lambda mu, t: 0.5 * (mu**2 + t.exp() - t - 1), "not yet summed over axis 1"),
+        (lambda mu, t: kl(mu, t).detach(), "no gradient reaches mu"),
+        (lambda mu, t: kl(mu.detach(), t), "no gradient reaches mu"),
+        (lambda mu, t: torch.as_tensor(kl(mu, t).tolist()), "something in it is float32"),
+        (lambda mu, t: kl(mu, t) @ torch.eye(len(mu), dtype=torch.float64), "It works only in float64"),
+        (lambda mu, t: kl(mu, t).double(), "It works only in float64"),
+        (lambda mu, t: kl(mu, t).squeeze(), "squeeze drop the axis"),
+        (lambda mu, t: 0.5 * (mu**2 + t.exp() - t).sum(-1) - 1.5, "is a size written as a number"),
+        (lambda mu, t: 0.5 * (mu**3 + t.exp() - t - 1).sum(-1), "It is right where mu is 0"),
+        (lambda mu, t: 0.5 * (mu**2 + t.exp() - 3 * t - 1 + mu * 2).sum(-1), "go through (4.5)"),
+        (lambda mu, t: 0.5 * (mu**2 + t.exp() - (t + 0.1 - mu).log() - 1).sum(-1), "NaN or infinity among"),
+        (lambda mu, t: "0.5", "It returns a str, where a tensor is wanted"),
+        (in_place, "changes its argument mu in place"),
+        (forgotten_return, "is the return missing"),
+        (lambda mu, t: kl(mu, nothing), "NameError: name 'nothing' is not defined In the line"),  # noqa: F821
+        (kl(torch.ones(2, 3), torch.ones(2, 3)), "without calling it"),
+    ],
+    "4.4": [
+        (lambda mu, c: logs(mu, c) + len(c) / 2, "−J is missing"),
+        (lambda mu, c: logs(mu, c) + 0.5 * (torch.logdet(c) - torch.det(c)), "without its logarithm"),
+        (lambda mu, c: logs(mu, c) + 0.5 * (c.sum() - c.trace()), "trace takes the diagonal"),
+        (lambda mu, c: 2 * logs(mu, c), "is a ½ missing"),
+        (lambda mu, c: logs(mu, c) + torch.logdet(c), "sign of the log determinant"),
+    ],
+    "4.5": [
+        (lambda mu, t: (mu, sigma(t) - 1 / sigma(t)), "derivative in σ; the"),
+        (lambda mu, t: (mu, 0.5 * (1 - 1 / t.exp())), "derivative in σ²; the"),
+        (lambda mu, t: (mu, 0.5 * t.exp()), "derivative of −ln σ² is missing"),
+        (lambda mu, t: (mu, t.exp() - 1), "d/dlogvar: It is too large by exactly the factor 2"),
+        (lambda mu, t: (0.5 * (t.exp() - 1), mu), "d/dμ:"),
+    ],
+    "4.6": [
+        (lambda w, m, s: ((w * m).sum(), (w * s).sum()), "averages the bumps' widths"),
+        (lambda w, m, s: ((w * m).sum(), (w * s**2).sum().sqrt()), "averages the bumps' variances"),
+        (lambda w, m, s: ((w * m).sum(), (w * (s**2 + m**2)).sum() - (w * m).sum() ** 2), "is the variance"),
+        (lambda w, m, s: ((w * m).sum(), (w * (s**2 + m**2)).sum().sqrt()), "not subtracted"),
+    ],
+    "5.1": [
+        (monte_carlo(spread=torch.exp), "exp(logvar) was taken for σ"),
+        (monte_carlo(spread=lambda t: t), "taken for σ itself"),
+        (monte_carlo(change=lambda e: e[:, :1].expand_as(e)), "same ε is used for several images"),
+        (monte_carlo(reduce=lambda v: v.sum(0)), "did you sum over the samples"),
+        (monte_carlo(reduce=lambda v: v.mean()), "averages over the images, too"),
+        (monte_carlo(change=lambda e: e[:1]), "z is drawn once for each image"),
+        (monte_carlo(change=lambda e: e[:1].expand_as(e)), "All L draws are the same"),
+        (monte_carlo(detach=True), "no gradient reaches mu and logvar"),
+        (global_noise, "The same generator gives different results"),
+        (lambda f, mu, t, L, g: f(sigma(t) * draw(mu, L, g)).mean(0), "μ does not enter"),
+        (
+            lambda f, mu, t, L, g: f(mu + sigma(t) * draw(mu, L, torch.Generator().manual_seed(0))).mean(0),
+            "seed of its own",
+        ),
+        (monte_carlo(reduce=lambda v: v), "not yet averaged over axis 0"),
+        (monte_carlo(reduce=lambda v: (v.mean(0), v.std(0))), "returns a tuple, where a tensor"),
+        (lambda f, mu, t, L, g: mu.sum(-1), "f is never called"),
+        (lambda f, mu, t, L, g: f(draw(mu, L, g).sum(0).sum(0)), "f takes z of shape"),
+    ],
+    "5.4": [
+        (lambda v: v.std(0), "spread of one value"),
+        (lambda v: v.std(0) / len(v), "root of L"),
+        (lambda v: v.var(0) / len(v), "variance of the mean"),
+        (lambda v: v.std(0, correction=0) / math.sqrt(len(v)), "s² divides by L here"),
+        (lambda v: v.std() / math.sqrt(len(v)), "a single number where shape (B,)"),
+    ],
+    "5.5": [
+        (lambda f, mu, t, e: f(mu + sigma(t) * e).mean(0), "mirror image −ε is missing"),
+        (lambda f, mu, t, e: (f(mu + sigma(t) * e) - f(mu - sigma(t) * e)).mean(0) / 2, "subtracted"),
+        (lambda f, mu, t, e: (f(mu + sigma(t) * e) + f(mu - sigma(t) * e)).mean(0), "is a ½ missing"),
+        (lambda f, mu, t, e: (f(mu + sigma(t) * e) + f(mu - sigma(t) * e)) / 2, "not yet averaged"),
+        (lambda f, mu, t, e: (f(mu + t.exp() * e) + f(mu - t.exp() * e)).mean(0) / 2, "was taken for σ"),
+    ],
+    "6.1": [
+        (lambda mu, t, e: mu + t * e, "taken for σ itself"),
+        (lambda mu, t, e: mu + t.sqrt() * e, "taken for the variance itself"),
+        (lambda mu, t, e: mu + t.exp() * e, "exp(logvar) was taken for σ"),
+        (lambda mu, t, e: sigma(t) * e, "μ does not enter"),
+        (lambda mu, t, e: mu + sigma(t) * e[0], "One ε is used for the whole batch"),
+        (lambda mu, t, e: (mu + sigma(t) * e).detach(), "no gradient"),
+        (lambda mu, t, e: mu + sigma(t).detach() * e, "no gradient reaches logvar"),
+        (lambda mu, t, e: mu - sigma(t) * e, "It is right where eps is 0"),
+    ],
+    "6.3": [
+        (lambda mu, s: mu**2 / s**2 + 3, "mean of the square"),
+        (lambda mu, s: mu**2 / s**2, "variance of ε² is missing"),
+        (lambda mu, s: mu / s + 2, "squared in the variance"),
+        (lambda mu, s: mu**2 / s**2 + 7, "off by the same amount"),
+    ],
+    "6.4": [
+        (lambda r, u: -u.log() / r, "falls with u"),
+        (lambda r, u: (1 - u).log() / r, "It is negative"),
+        (lambda r, u: -(1 - u).log() * r, "rate multiplies"),
+        (lambda r, u: -(1 - u).log() / r.detach(), "no gradient reaches rate"),
+    ],
+    "6.5": [
+        (lambda v: v.mean().expand(len(v)), "contains the draw"),
+        (lambda v: (v.sum() - v) / len(v), "divided by L"),
+        (lambda v: v - (v.sum() - v) / (len(v) - 1), "baseline alone"),
+        (lambda v: v.mean(), "one mean for all draws"),
+        (lambda v: v.sum() - v, "not divided by their number"),
+    ],
+    "7.1": [
+        (lambda x, a: bce(x, a).mean(-1), "D = 7: did you average over the pixels"),
+        (lambda x, a: bce(x, a, "mean"), "shape is wrong"),
+        (lambda x, a: bce(x, a, "sum"), "you return their sum"),
+        (lambda x, a: -bce(x, a).sum(-1), "The sign is flipped."),
+        (lambda x, a: bce(x, a.sigmoid()).sum(-1), "sigmoid is applied twice"),
+        (sigmoid_then_log, "NaN or infinity at large logits"),
+        (lambda x, a: bce(x, a), "not yet summed over axis 1"),
+        (lambda x, a: -(x * a.sigmoid().log()).sum(-1), "white part"),
+        (lambda x, a: bce(x, a.detach()).sum(-1), "no gradient reaches logits"),
+    ],
+    "7.2": [
+        (lambda x, m, s: 0.5 * ((x - m) ** 2).sum(-1) / s**2, "(D/2) log 2πσ² is missing"),
+        (lambda x, m, s: gaussian_nll(x, m, s, log=lambda s: math.log(2 * math.pi)), "log σ is missing"),
+        (lambda x, m, s: gaussian_nll(x, m, s, log=lambda s: 2 * math.log(s)), "log 2π is missing"),
+        (lambda x, m, s: gaussian_nll(x, m, s, half=1), "½ before the squared error"),
+        (lambda x, m, s: gaussian_nll(x, m, s, count=1), "counted once"),
+        (lambda x, m, s: gaussian_nll(x, m, math.sqrt(s)), "taken for the variance"),
+        (lambda x, m, s: gaussian_nll(x, m, s) / x.shape[1], "did you average over the pixels"),
+    ],
+    "7.3": [
+        (lambda x, m, b: (x - m).abs().sum(-1) / b, "constant D log 2b is missing"),
+        (lambda x, m, b: (x - m).abs().sum(-1) / b + math.log(2 * b), "counted once"),
+        (lambda x, m, b: ((x - m) ** 2).sum(-1) / b + x.shape[1] * math.log(2 * b), "error is squared"),
+        (lambda x, m, b: (x - m).abs().sum(-1) / b - x.shape[1] * math.log(2 * b), "wrong sign"),
+    ],
+    "7.4": [
+        (lambda x, a, s: (a.sigmoid() - x) / s**2, "gradient in m"),
+        (lambda x, a, s: (x - a.sigmoid()) * a.sigmoid() * (1 - a.sigmoid()) / s**2, "The sign is flipped."),
+        (lambda x, a, s: (a.sigmoid() - x) * a.sigmoid() * (1 - a.sigmoid()) / s, "sigma is not squared"),
+        (lambda x, a, s: (a.sigmoid() - x) * a.sigmoid() / s**2, "1 − m is missing"),
+    ],
+    "7.5": [
+        (lambda D: 2 * 255**2 / D, "upside down"),
+        (lambda D: D / (2 * 255), "squared along with the error"),
+        (lambda D: D / 255**2, "bare squared error"),
+        (lambda D: 1 / (2 * 255**2), "mse_loss takes a mean"),
+        (lambda D: D / (4 * 255**2), "too small by exactly the factor ½"),
+    ],
+    "8.3": [
+        (lambda x, a, mu, t: (bce(x, a).sum(-1) - kl(mu, t)).mean(), "both terms are costs"),
+        (lambda x, a, mu, t: (bce(x, a).mean(-1) + kl(mu, t)).mean(), "averaged over the D pixels"),
+        (lambda x, a, mu, t: (bce(x, a).sum(-1) + kl(mu, t) / mu.shape[1]).mean(), "J latent dimensions"),
+        (lambda x, a, mu, t: (bce(x, a).sum(-1) + 2 * kl(mu, t)).mean(), "½ of the KL term"),
+        (lambda x, a, mu, t: bce(x, a).sum(-1).mean(), "KL term is missing"),
+        (lambda x, a, mu, t: bce(x, a).sum(-1) + kl(mu, t), "not yet averaged over axis 0"),
+        (lambda x, a, mu, t: (bce(x, a).sum(-1) + kl(mu, t)).sum(), "did you sum over the images"),
+        (lambda x, a, mu, t: -(bce(x, a).sum(-1) + kl(mu, t)).mean(), "That is the ELBO"),
+        (lambda x, a, mu, t: (sigmoid_then_log(x, a) + kl(mu, t)).mean(), "NaN or infinity at large logits"),
+        (lambda x, a, mu, t: (bce(x, a).sum(-1) + kl(mu, t)).mean().item(), "no gradient reaches logits"),
+        (lambda x, a, mu, t: (bce(x, a.sigmoid()).sum(-1) + kl(mu, t)).mean(), "sigmoid is applied twice"),
+        (lambda x, a, mu, t: (bce(x, a).sum(-1) + kl(mu, 2 * t)).mean(), "exp(logvar) was taken for σ"),
+    ],
+    "8.4": [
+        (lambda z, mu, t: kl(mu, t), "closed form"),
+        (lambda z, mu, t: 0.5 * (z**2 - (z - mu) ** 2 / t.exp()).sum(-1), "log σ is missing"),
+        (lambda z, mu, t: -0.5 * (z**2 - (z - mu) ** 2 / t.exp() - t).sum(-1), "The sign is flipped."),
+        (lambda z, mu, t: -0.5 * ((z - mu) ** 2 / t.exp() + t + math.log(2 * math.pi)).sum(-1), "prior is"),
+    ],
+    "8.5": [
+        (lambda e, D: -e / D, "nats per pixel"),
+        (lambda e, D: e / (D * math.log(2)), "The sign is flipped."),
+        (lambda e, D: -e / math.log(2), "whole image"),
+        (lambda e, D: -e * math.log(2) / D, "ln 2 multiplies"),
+    ],
+}  # fmt: skip
+CASES = [(number, answer, words) for number, cases in WRONG.items() for answer, words in cases]
+
+
+@pytest.mark.parametrize(("number", "answer", "words"), CASES, ids=[f"{n}-{w[:40]}" for n, _, w in CASES])
+def test_a_wrong_answer_is_told_what_is_wrong(number, answer, words, capsys):
+    result = check(number, answer)
+    assert not result.passed and result.attempted
+    assert words in result.message
+    assert capsys.readouterr().out == f"{number}: {result.message}\n" == f"{result!r}\n"
+
+
+def test_every_coded_exercise_has_at_least_three_messages_of_its_own():
+    assert set(WRONG) == set(CODED)
+    for number, cases in WRONG.items():
+        said = Counter(check(number, answer).message for answer, _ in cases)
+        assert len(said) >= 3, f"{number}: {said}"
+
+
+@pytest.mark.parametrize("number", CODED)
+def test_the_listed_mistakes_are_recognized(number):
+    """Those of the table itself, and no two of them are the same mistake."""
+    for words, wrong in getattr(EXERCISES[number], "mistakes", {}).items():
+        assert words in check(number, wrong).message
+
+
+@pytest.mark.parametrize("number", [n for n, e in EXERCISES.items() if isinstance(e, Numbers)])
+def test_wrong_numbers_are_told_apart(number):
+    exercise = EXERCISES[number]
+    right = exercise.right()
+    assert exercise.examine(tuple(right.values())) is None
+    mistakes = exercise.mistakes()
+    assert mistakes
+    for words, wrong in mistakes.items():
+        assert exercise.examine(tuple((right | wrong).values())) == words
+    for name, value in right.items():
+        if value > 0:
+            said = exercise.examine(tuple((right | {name: 1.03 * value}).values()))
+            assert "close: give at least four digits" in said
+            said = exercise.examine(tuple((right | {name: 2 * value}).values()))
+            assert "twice what it should be" in said or said in mistakes
+    if len(right) > 1:
+        assert f"{len(right)} numbers in a tuple" in check(number, 1.0).message
+
+
+@pytest.mark.parametrize("number", [n for n, e in EXERCISES.items() if isinstance(e, Choice)])
+def test_each_wrong_letter_has_its_reason(number):
+    exercise = EXERCISES[number]
+    letters = "abcd"[: len(exercise.wrong) + 1]
+    assert sorted([exercise.right, *exercise.wrong]) == list(letters)
+    assert check(number, f" {exercise.right.upper()} ").passed
+    said = [check(number, letter).message for letter in exercise.wrong]
+    assert len(set(said)) == len(said) >= 2
+    assert f"one of {', '.join(letters)}" in check(number, "e").message
+    assert f"one of {', '.join(letters)}" in check(number, 2).message
+
+
+# What holds for all of them
+
+
+def bare_stub(x): ...
+
+
+def documented_stub(x):
+    """What it should compute."""
+    ...
+
+
+def raising_stub(*x):
+    raise NotImplementedError("your answer")
+
+
+@pytest.mark.parametrize("number", EXERCISES)
+def test_stubs_are_not_attempted_yet(number, capsys):
+    stubs = [None, ...]
+    stubs += [bare_stub, documented_stub, raising_stub] if number in CODED else []
+    stubs += [(None, None), ""][: 1 if isinstance(EXERCISES[number], Numbers) else 0]
+    for stub in stubs:
+        result = check(number, stub)
+        assert (result.message, result.passed, result.attempted) == ("not attempted yet", False, False)
+    assert capsys.readouterr().out == f"{number}: not attempted yet\n" * len(stubs)
+
+
+def test_gradients_are_asked_for_where_they_are_switched_off():
+    with torch.no_grad():
+        assert check("4.1", kl).passed
+        assert "no gradient" in check("4.1", lambda mu, t: kl(mu, t).detach()).message
+
+
+def test_a_constant_is_an_attempt():
+    assert check("7.5", lambda D: 0.001).attempted
+
+
+def test_strict_raises_and_is_silent_else(capsys):
+    for answer, words in ((None, "not attempted yet"), ("a", "not yet"), ("e", "one of a, b, c, d")):
+        with pytest.raises(CheckFailed, match=words):
+            check("1.1", answer, strict=True)
+    assert check("1.1", "c", strict=True).passed
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("number", ["0.1", "1.99", "99.1", "kl", 4.1])
+def test_an_unknown_exercise_is_named(number):
+    with pytest.raises(ValueError, match=re.escape(repr(number))):
+        check(number, None)
+
+
+def test_inputs_are_fresh_each_time():
+    seen = []
+
+    def answer(mu, logvar):
+        seen.append((mu.detach().clone(), logvar.detach().clone()))
+        return kl(mu, logvar)
+
+    assert check("4.1", answer).passed and check("4.1", answer).passed
+    means = [mu for mu, _ in seen]
+    assert len(seen) >= 8 and len({tuple(mu.flatten().tolist()) for mu in means}) == len(means)
+    assert {mu.dtype for mu in means} == {torch.float32, torch.float64}
+    assert {mu.shape for mu in means} == {(5, 3), (1, 2)}
+
+
+def test_the_global_generator_is_left_alone():
+    before = torch.random.get_rng_state()
+    check("4.1", kl), check("5.1", monte_carlo())
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_draws_of_a_seed_are_the_same():
+    assert torch.equal(Draw(3).normal("BJ"), Draw(3).normal("BJ"))
+    assert not torch.equal(Draw().normal("BJ"), Draw().normal("BJ"))
+    assert (Draw(tame=True).logvar() > 0).all() and (Draw(0).logvar() < 0).any()
+
+
+def test_no_false_alarm():
+    """Right answers pass whatever is drawn."""
+    for number, answer in {"4.1": kl, "5.1": monte_carlo(), "3.2": terms, "7.2": gaussian_nll}.items():
+        assert all(EXERCISES[number].examine(answer) is None for _ in range(50)), number
+
+
+def test_messages_are_stable():
+    """The same answer is told the same, whatever was drawn: the notebooks store what is printed."""
+    for number, cases in WRONG.items():
+        for answer, _ in cases:
+            assert check(number, answer).message == check(number, answer).message
+
+
+@pytest.mark.parametrize("number", CODED)
+def test_no_message_is_the_answer(number):
+    """No code of the reference in any message: no call, and no expression of the kind a(b) or a ** b."""
+    exercise = EXERCISES[number]
+    said = [check(number, answer).message for answer, _ in WRONG[number]]
+    said += list(getattr(exercise, "mistakes", {})) + list(getattr(exercise, "extreme", {}))
+    source = inspect.getsource(exercise.reference) if isinstance(exercise, Function) else ""
+    for message in said:
+        message = message.partition(" In the line")[0]  # the learner's own
+        assert not re.search(r"\*\*|\.(sum|mean|exp|log|sqrt)\(|torch\.", message), message
+        for line in filter(None, map(str.strip, source.splitlines())):
+            assert len(line) < 8 or line not in message

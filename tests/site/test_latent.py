@@ -1,0 +1,206 @@
+"""The explorer that holds a trained model: drawing, dragging in the plane, choosing images, its training."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from test_explorers import Card
+
+from vae_lib.explorers import Latent, network
+
+PAGE = "book/08_training.html"
+
+
+@pytest.fixture
+def latent(served, tab):
+    """A function that opens the explorer; errors of the page fail the test."""
+    errors = []
+
+    def open_page(**options):
+        page = tab(**options)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(served + PAGE)
+        return Card(page, "latent")
+
+    yield open_page
+    assert errors == []
+
+
+def boxes(card):
+    return card.root.get_by_role("checkbox")
+
+
+def middle(card, i):
+    """The place of a pixel on the screen."""
+    box = boxes(card).nth(i).bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def stroke(card, *pixels):
+    """Press on the first pixel, move over the others, let go."""
+    mouse = card.page.mouse
+    boxes(card).first.scroll_into_view_if_needed()
+    mouse.move(*middle(card, pixels[0]))
+    mouse.down()
+    for i in pixels[1:]:
+        mouse.move(*middle(card, i), steps=3)
+    mouse.up()
+    card.rest()
+    return card.state()["drawing"]
+
+
+def test_drawing_by_keyboard_changes_the_loss(latent):
+    card = latent()
+    card.root.get_by_role("button", name="Clear").click()
+    card.rest()
+    before, key = card.shown(), card.page.keyboard
+    boxes(card).first.focus()
+    for press in ("ArrowDown", "ArrowDown", "ArrowRight", "Space", "ArrowRight", "Space"):
+        key.press(press)
+    card.rest()
+    assert card.page.evaluate("document.activeElement.ariaLabel") == "row 3, column 3"
+    assert [i for i, level in enumerate(card.state()["drawing"]) if level] == [17, 18]
+    assert boxes(card).and_(card.page.locator(":checked")).count() == 2
+    card.check()
+    assert card.shown()["reconstruction"] != before["reconstruction"] and card.shown()["kl"] != before["kl"]
+    key.press("Space")
+    card.rest()
+    assert [i for i, level in enumerate(card.state()["drawing"]) if level] == [17]
+    card.check()
+
+
+def test_the_pixels_are_one_tab_stop_and_have_ends(latent):
+    card = latent()
+    boxes(card).first.focus()
+    key, focused = card.page.keyboard, "document.activeElement.ariaLabel"
+    for press, name in (
+        ("ArrowLeft", "row 1, column 1"),
+        ("ArrowUp", "row 1, column 1"),
+        ("End", "row 1, column 8"),
+        ("ArrowRight", "row 1, column 8"),
+        ("ArrowDown", "row 2, column 8"),
+        ("Home", "row 2, column 1"),
+    ):
+        key.press(press)
+        assert card.page.evaluate(focused) == name
+    assert boxes(card).and_(card.page.locator("[tabindex='0']")).count() == 1
+    key.press("Tab")
+    key.press("Shift+Tab")
+    assert card.page.evaluate(focused) == "row 2, column 1", "Tab comes back to where one was"
+
+
+def test_a_pointer_paints_softly_and_a_tap_clears(latent):
+    card = latent()
+    card.root.get_by_role("button", name="Clear").click()
+    card.rest()
+    assert set(card.state()["drawing"]) == {0}
+    drawn = stroke(card, 11, 19, 27, 35)  # downwards in the fourth column
+    assert [drawn[i] for i in (11, 19, 27, 35)] == [16] * 4
+    assert all(0 < drawn[i] < 16 for i in (10, 12, 18, 20, 26, 28, 34, 36)), "its neighbours are grey"
+    assert set(drawn[0::8] + drawn[7::8]) == {0}
+    card.check()
+    crossed = stroke(card, 19, 21)  # a stroke may begin on ink
+    assert crossed[19] == crossed[20] == crossed[21] == 16
+    tapped = stroke(card, 19)
+    assert tapped == (*crossed[:19], 0, *crossed[20:])
+    card.check()
+    assert boxes(card).first.evaluate("box => getComputedStyle(box.parentNode).touchAction") == "none"
+
+
+def test_painting_goes_on_from_the_image_that_is_shown(latent):
+    card = latent()
+    card.set("image", 3)
+    image = tuple(int(level) for level in 16 * network.images(card.data)[2])
+    assert card.state()["drawing"] == image
+    dark = image.index(0, 40)
+    drawn = stroke(card, dark)
+    assert card.state()["image"] == 0 and drawn[dark] == 16
+    assert all(now >= then for now, then in zip(drawn, image, strict=True)) and drawn != image
+    card.check()
+    card.set("image", 3)
+    assert card.state()["drawing"] == image, "the test image itself is as it was"
+    card.set("image", 0)
+    assert card.state()["drawing"] == drawn
+
+
+def hold(card):
+    """The place of the point one holds, on the canvas."""
+    return card.root.locator("canvas").evaluate("c => [c.handles[0].x, c.handles[0].y]")
+
+
+@pytest.mark.parametrize("width", [1280, 375])
+def test_the_point_is_dragged_in_two_dimensions(width, latent):
+    card = latent(width=width)
+    canvas = card.root.locator("canvas")
+    canvas.evaluate("c => c.scrollIntoView()")
+    box, (x, y), before = canvas.bounding_box(), hold(card), card.state()
+    picture, shown, mouse = card.picture(), card.shown(), card.page.mouse
+    mouse.move(box["x"] + x, box["y"] + y)
+    mouse.down()
+    mouse.move(box["x"] + x + 40, box["y"] + y - 30)
+    card.rest()
+    mouse.up()
+    after = card.state()
+    assert after["z_1"] > before["z_1"] + 0.2 and after["z_2"] > before["z_2"] + 0.2
+    assert card.picture() != picture
+    changed = {key for key, value in card.shown().items() if value != shown[key]}
+    assert changed == {"log_likelihood"}, "nothing else hangs on it"
+    card.check()
+
+
+def test_a_click_on_a_figure_takes_its_image(latent):
+    card = latent()
+    with torch.no_grad():
+        mu, _ = network.unpack(card.data, card.state()["snapshot"]).encode(network.images(card.data))
+    apart = (torch.cdist(mu, mu) + 9 * torch.eye(len(mu))).min(1).values
+    apart[mu.norm(dim=1) > 2.9] = 0
+    loneliest = int(apart.argmax())
+    for key, value in zip(("z_1", "z_2"), mu[loneliest].tolist(), strict=True):
+        card.set(key, round(value, 2))
+    x, y = hold(card)
+    for key in ("z_1", "z_2"):  # out of the way
+        card.set(key, 3)
+    card.root.locator("canvas").click(position={"x": x, "y": y})
+    card.rest()
+    assert card.state()["image"] == loneliest + 1
+    assert [card.shown()["mu_1"], card.shown()["mu_2"]] == pytest.approx(mu[loneliest].tolist())
+    assert f"Test image {loneliest + 1}" in card.root.get_by_role("img").get_attribute("aria-label")
+    card.check()
+    card.root.locator("canvas").click(position={"x": 45, "y": 30})  # where no figure is
+    card.rest()
+    assert card.state()["image"] == loneliest + 1
+
+
+def test_training_goes_by(latent):
+    """Each stored epoch has its own plane; both terms move, the reconstruction always upwards."""
+    card, pictures, terms = latent(), set(), []
+    for snapshot, epoch in enumerate(card.data["epochs"]):
+        card.set("snapshot", snapshot)
+        assert f"after {epoch} epochs" in card.input("snapshot").get_attribute("aria-valuetext")
+        card.check()
+        pictures.add(card.picture())
+        shown = card.shown()
+        terms.append((shown["mean_reconstruction"], shown["mean_kl"]))
+    assert len(pictures) == len(card.data["epochs"]) == 6
+    assert terms == sorted(terms) and len({round(kl, 3) for _, kl in terms}) == 6
+
+
+def test_every_test_image_has_the_elbo_of_torch(latent):
+    """The page's mean is that of vae_lib for other draws, too, and so is each of a few images."""
+    card = latent()
+    for image, seed in ((1, 0), (180, 7), (359, 99)):
+        card.set("image", image)
+        card.set("seed", seed)
+        wanted = Latent(_data=card.data, image=image, seed=seed).numbers()
+        for key in ("elbo", "mean_elbo"):
+            assert math.isclose(card.shown()[key], wanted[key], rel_tol=1e-11)
+
+
+def test_the_cell_below_prints_what_the_explorer_shows(latent):
+    """Its numbers hang on the training, so that the stored notebook has none to compare."""
+    card = latent()
+    cell = card.page.locator(".cell", has_text='shown["log_likelihood"]').locator(".cell_output")
+    printed = dict(line.split() for line in cell.inner_text().splitlines() if line.strip())
+    assert printed == {name: text.split()[0] for name, text in card.texts().items()}

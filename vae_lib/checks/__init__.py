@@ -1,0 +1,84 @@
+"""The book's exercises check themselves: `check("4.1", answer)` runs an answer and says what is wrong.
+
+A function is run on fresh random inputs, in float64 and float32, with gradients and at extreme values, and
+compared with vae_lib. What comes back is said in the learner's terms ("too small by exactly the factor
+D = 7"), never as the answer. Each chapter has a module here, `chapter_4.py` for the exercises 4.1, 4.2, ….
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from vae_lib.checks.kinds import Exercise, NotAttempted
+
+__all__ = ["CheckFailed", "Result", "check"]
+
+CHAPTERS = sorted(int(path.stem[8:]) for path in Path(__file__).parent.glob("chapter_*.py"))
+
+
+class CheckFailed(AssertionError):
+    """Raised by check(…, strict=True) for an answer that is wrong or missing."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What `check` found.
+
+    Attributes:
+        exercise: its number, such as "4.1".
+        message: "right", "not attempted yet", or what is wrong.
+        passed: is the answer right?
+        attempted: is there an answer at all?
+    """
+
+    exercise: str
+    message: str
+    passed: bool = False
+    attempted: bool = True
+
+    def __repr__(self) -> str:
+        return f"{self.exercise}: {self.message}"
+
+    def _ipython_display_(self) -> None:
+        """Nothing, at the end of a cell: check has printed it."""
+
+
+def check(exercise: str, answer: object, *, strict: bool = False) -> Result:
+    """Say whether an answer to an exercise is right and, if it is not, what is wrong with it.
+
+    Args:
+        exercise: its number, such as "4.1".
+        answer: the function, number, tuple or letter that the exercise asks for.
+        strict: raise CheckFailed unless the answer is right, and print nothing; for graders.
+
+    Returns:
+        Result, with .passed and .message; its one line of text is printed.
+
+    Raises:
+        ValueError: there is no such exercise.
+        CheckFailed: with strict=True, the answer is wrong or missing.
+    """
+    found = _look_up(exercise)
+    try:
+        words = found.examine(answer)
+        result = Result(exercise, f"not yet. {words}" if words else "right", passed=words is None)
+    except NotAttempted:
+        result = Result(exercise, "not attempted yet", attempted=False)
+    if not strict:
+        print(result)
+    elif not result.passed:
+        raise CheckFailed(repr(result))
+    return result
+
+
+def _look_up(exercise: str) -> Exercise:
+    """The exercise of that number."""
+    chapter = str(exercise).partition(".")[0]
+    if chapter not in map(str, CHAPTERS):
+        raise ValueError(f'exercises are named "1.1" to "{CHAPTERS[-1]}.…", got {exercise!r}')
+    known = importlib.import_module(f"vae_lib.checks.chapter_{chapter}").EXERCISES
+    if exercise not in known:
+        raise ValueError(f"chapter {chapter} has the exercises {', '.join(known)}, got {exercise!r}")
+    return known[exercise]

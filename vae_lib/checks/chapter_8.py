@@ -1,0 +1,133 @@
+"""Exercises 8.1 to 8.6: training a VAE."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from vae_lib import gaussian
+from vae_lib.checks.chapter_7 import LARGE_LOGITS, LOGITS, bernoulli_nll
+from vae_lib.checks.kinds import Choice, Function, Numbers
+
+_kl = gaussian.kl_to_standard_normal
+
+
+def _negative_elbo(x, logits, mu, logvar, weight=1.0):
+    return (bernoulli_nll(x, logits) + weight * _kl(mu, logvar)).mean()
+
+
+def _log_standard(z):
+    return gaussian.log_prob(z, torch.zeros_like(z), torch.zeros_like(z))
+
+
+def _kl_one_sample(z, mu, logvar):
+    return gaussian.log_prob(z, mu, logvar) - _log_standard(z)
+
+
+EXERCISES = {
+    "8.1": Numbers(
+        right=lambda: {"the expected loss": 784 * math.log(2), "the implied β": 784.0},
+        mistakes=lambda: {
+            "That is what was printed, the loss of one pixel; the image has 784.": {
+                "the expected loss": math.log(2)
+            },
+            "That is for the 8×8 digits; these images have 28×28 pixels.": {
+                "the expected loss": 64 * math.log(2)
+            },
+            "That is in bits; the loss is in nats.": {"the expected loss": 784.0},
+            "The fraction is upside down: by (7.6) β = b/a, and here a has become smaller.": {
+                "the implied β": 1 / 784
+            },
+            "Dividing one of the two terms changes their balance, so β is not 1.": {"the implied β": 1.0},
+        },
+    ),
+    "8.2": Choice(
+        right="c",
+        wrong={
+            "a": "The KL term has no gradient there, that is true. Is it the only term that reaches the encoder?",
+            "b": "Put μ = 0 and σ = 1 into (4.5): is there a cost?",
+            "d": "Put μ = 0 and σ = 1 into (4.6) and (4.7): does the KL term push?",
+        },
+    ),
+    "8.3": Function(
+        name="negative_elbo",
+        inputs=LOGITS | {"mu": lambda d: d.normal("BJ"), "logvar": lambda d: d.logvar()},
+        reference=_negative_elbo,
+        gradient=("logits", "mu", "logvar"),
+        mistakes={
+            "The KL term is subtracted; in the loss both terms are costs.": lambda x, a, mu, t: (
+                _negative_elbo(x, a, mu, t, -1)
+            ),
+            "The KL term is missing.": lambda x, a, mu, t: _negative_elbo(x, a, mu, t, 0),
+            "The ½ of the KL term is missing.": lambda x, a, mu, t: _negative_elbo(x, a, mu, t, 2),
+            "The KL is averaged over the J latent dimensions; it is a sum.": lambda x, a, mu, t: (
+                _negative_elbo(x, a, mu, t, 1 / mu.shape[-1])
+            ),
+            "The cross-entropy is averaged over the D pixels; it is a sum.": lambda x, a, mu, t: (
+                bernoulli_nll(x, a) / x.shape[-1] + _kl(mu, t)
+            ).mean(),
+            "Both terms are averaged, over the pixels and over the latent dimensions; both are sums.": (
+                lambda x, a, mu, t: (bernoulli_nll(x, a) / x.shape[-1] + _kl(mu, t) / mu.shape[-1]).mean()
+            ),
+            "The reconstruction has the wrong sign: the loss is to fall when the image becomes more probable.": (
+                lambda x, a, mu, t: (_kl(mu, t) - bernoulli_nll(x, a)).mean()
+            ),
+            "That is the ELBO; the loss is minus the ELBO.": lambda x, a, mu, t: -_negative_elbo(x, a, mu, t),
+            "The KL is summed over the images, where the cross-entropy is averaged.": lambda x, a, mu, t: (
+                bernoulli_nll(x, a).mean() + _kl(mu, t).sum()
+            ),
+            "The cross-entropy is missing.": lambda x, a, mu, t: _kl(mu, t).mean(),
+            "The sigmoid is applied twice: the logits were squashed before a function that does it, too.": (
+                lambda x, a, mu, t: _negative_elbo(x, a.sigmoid(), mu, t)
+            ),
+        },
+        extreme=LARGE_LOGITS,
+        hint="(8.1)",
+    ),
+    "8.4": Function(
+        name="kl_one_sample",
+        inputs={
+            "z": lambda d: d.normal("BJ", 1.5),
+            "mu": lambda d: d.normal("BJ"),
+            "logvar": lambda d: d.logvar(),
+        },
+        reference=_kl_one_sample,
+        gradient=("z", "mu", "logvar"),
+        mistakes={
+            "That is the closed form; here z, the draw, is to be used.": lambda z, mu, t: _kl(mu, t),
+            "The prior is missing: that is log q(z) alone.": lambda z, mu, t: gaussian.log_prob(z, mu, t),
+            "The densities' log σ is missing: it does not cancel, as the prior has σ = 1.": lambda z, mu, t: (
+                _kl_one_sample(z, mu, t) + 0.5 * t.sum(-1)
+            ),
+            "q is left out: that is minus the log of the prior.": lambda z, mu, t: -_log_standard(z),
+            "The prior is evaluated at μ; it is to be evaluated at z.": lambda z, mu, t: (
+                gaussian.log_prob(z, mu, t) - _log_standard(mu)
+            ),
+        },
+        hint="(4.1) and (4.2)",
+    ),
+    "8.5": Function(
+        name="bits_per_pixel",
+        inputs={"elbo": lambda d: d.normal("B", 5.0, -40.0), "D": lambda d: int(d.number(50, 900))},
+        reference=lambda elbo, D: -elbo / (D * math.log(2)),
+        mistakes={
+            "It is in nats per pixel still: a bit is a number of nats.": lambda elbo, D: -elbo / D,
+            "It is the bits of the whole image; per pixel is asked for.": lambda elbo, D: -elbo / math.log(2),
+            "ln 2 multiplies, where it divides: a bit is less than a nat, so there are more of them.": (
+                lambda elbo, D: -elbo * math.log(2) / D
+            ),
+            "D is added to ln 2, where the two multiply.": lambda elbo, D: -elbo / (D + math.log(2)),
+            "D multiplies, where it divides.": lambda elbo, D: -elbo * D / math.log(2),
+        },
+        hint="(8.2)",
+    ),
+    "8.6": Choice(
+        right="b",
+        wrong={
+            "a": "A dimension that is worth less than it costs is not used; what becomes of the reconstruction then?",
+            "c": "The KL term has become four times as expensive. Does one buy more of it then?",
+            "d": "The ELBO is evaluated with β = 1, and this run maximizes something else.",
+        },
+    ),
+}
