@@ -203,7 +203,7 @@ def _why_stopped(root: Path, ended: bool, limits: Limits) -> str:
     if "DeadKernelError" in said:
         return f"Python ended{where}: by a call such as os._exit, a crash, or for want of memory"
     if "CellTimeoutError" in said:
-        return f"it did not stop to display things{where}"
+        return f"it did not stop when its time was up{where}"
     last = [line for line in said.splitlines() if "Error" in line] or ["no reason given"]
     return f"nbgrader could not grade it{where}: {last[-1][:200]}"
 

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import nbformat
@@ -26,6 +27,11 @@ SLEEP = [sys.executable, "-c", "import time; time.sleep(4321)"]
 
 def without(notebook, cell_id: str):
     notebook.cells.remove(toy.cell(notebook, cell_id))
+    return notebook
+
+
+def slow(notebook):
+    notebook.cells[2:2] = [nbformat.v4.new_code_cell("import time; time.sleep(4)") for _ in range(12)]
     return notebook
 
 
@@ -55,8 +61,19 @@ CLASS = {
     "Raising": (toy.right(a3="1 / 0"), "graded", "1 2 0", "1.3: ZeroDivisionError: division by zero"),
     "Exiting": (toy.right(a2="import os; os._exit(0)"), "stopped", "", "Python ended in the cell '1.2'"),
     "Looping": (toy.right(a2="while True: pass"), "incomplete", "1 0 0", "1.2: stopped after 5 s; 1.3: "),
-    "Stubborn": (toy.right(a1=STUBBORN), "stopped", "", "not finished after 45 s, stopped in the cell '1.1'"),
-    "Flooding": (toy.right(a2=FLOOD), "stopped", "", "it did not stop to display things in the cell '1.2'"),
+    "Stubborn": (
+        toy.right(a1=STUBBORN),
+        "stopped",
+        "",
+        "it did not stop when its time was up in the cell '1.1'",
+    ),
+    "Slow": (slow(toy.right()), "stopped", "", "not finished after 45 s, stopped in the cell 'import time"),
+    "Flooding": (
+        toy.right(a2=FLOOD),
+        "stopped",
+        "",
+        "it did not stop when its time was up in the cell '1.2'",
+    ),
     "Greedy": (toy.right(**GREEDY), "graded", "1 0 0", "1.2: MemoryError; 1.3: MemoryError"),
     "Leaving": (toy.right(a1=LEAVE), "graded", "1 2 3", None),
     "Warned": (toy.right(a2=WARNING), "graded", "1 2 3", None),
@@ -138,7 +155,8 @@ def test_who_has_no_points_is_named_with_the_file(graded: Path):
     named = re.findall(r"^NOT GRADED: (.*?) \((.*?)\): (.+)", said, re.M)
     ungraded = [row for row in table(graded).values() if row["status"] not in ("graded", "incomplete")]
     assert sorted(named) == sorted((row["name"], row["file"] or "no file", row["reason"]) for row in ungraded)
-    assert re.search(r"^12 graded, 5 refused, 3 stopped, 2 incomplete, 1 missing$", said, re.M), said
+    counts = Counter(row["status"] for row in table(graded).values())
+    assert ", ".join(f"{count} {status}" for status, count in counts.most_common()) in said
 
 
 def test_an_answer_in_words_waits_for_a_human(graded: Path):
@@ -228,6 +246,7 @@ def test_an_unknown_assignment_is_named(tmp_path: Path):
         main(arguments)
 
 
+@pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
 def test_nbgrader_alone_gives_nothing_for_a_notebook_from_colab(graded: Path, tmp_path: Path):
     """Why there is a preflight: no error, no warning, no points."""
     shutil.copy(graded / "out" / "nbgrader_config.py", tmp_path)
