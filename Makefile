@@ -5,6 +5,8 @@
 # make lint    style, notebooks' form, spelling             make links   links out of the book (network)
 # make notebooks   run them and store what they show; NOTEBOOKS=book/03_elbo.ipynb for one
 # make exercises   run the solutions, make the students' notebooks from them; CHAPTERS=4 for one
+# make grade   the submissions of a class: SUBMISSIONS=export.zip ASSIGNMENT=ch04
+# make grading-test   tests of the grading kit              make bench-grading   what a submission costs
 # make pins    requirements.txt anew
 # make clean   remove what was built                        make distclean   and .venv
 # Another interpreter: make book PYTHON=python3.12      Without the solutions: make book SOLUTIONS=0
@@ -16,6 +18,7 @@ PY := .venv/bin/python
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 # The version is part of the name, so that another PYTHON= makes another .venv.
 INSTALLED := .venv/installed-$(VERSION)
+GRADER := .venv-grading/bin/python
 SOURCES := _config.yml _toc.yml requirements.txt tools/exercises.py $(filter-out %.pyc book/solutions%,$(wildcard \
   book/* book/*/* exercises/source/*/* vae_lib/*.* vae_lib/*/*.* site_extension/*.* site_extension/static/*))
 # The stamp says whether the book that stands has solutions; another SOLUTIONS is a reason to build.
@@ -40,6 +43,18 @@ bench: $(INSTALLED)
 bench-site: _build/book.stamp
 	@$(PY) tests/bench_site.py
 
+grading: .venv-grading/installed-$(VERSION)
+
+grade: .venv-grading/installed-$(VERSION)
+	@$(GRADER) -m grading grade "$(SUBMISSIONS)" --assignment "$(ASSIGNMENT)"
+
+grading-test: .venv-grading/installed-$(VERSION)
+	@echo "Running the tests of the grading kit"
+	@$(GRADER) -m pytest -o addopts=-ra tests/grading
+
+bench-grading: .venv-grading/installed-$(VERSION)
+	@$(GRADER) tests/bench_grading.py
+
 lint: $(INSTALLED)
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
@@ -61,14 +76,17 @@ pins:
 	@{ sed -n '/^#/!q;p' requirements.txt; \
 	  uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate requirements.in \
 	  | grep -Ev '^(nvidia-|cuda-|triton)'; } > requirements.new && mv requirements.new requirements.txt
+	@{ sed -n '/^#/!q;p' grading/requirements.txt; \
+	  uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate -c requirements.txt \
+	  grading/requirements.in | grep -vxFf requirements.txt; } > requirements.new && mv requirements.new grading/requirements.txt
 
 clean:
 	@rm -rf _build book/solutions *.egg-info .pytest_cache .ruff_cache .hypothesis
-	@find vae_lib site_extension tools tests book -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+	@find vae_lib site_extension tools tests book grading exercises -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 	@echo "Removed what was built; make distclean removes .venv, too"
 
 distclean: clean
-	@rm -rf .venv
+	@rm -rf .venv .venv-grading
 
 $(INSTALLED): requirements.txt pyproject.toml
 	@command -v "$(PYTHON)" >/dev/null || { \
@@ -81,6 +99,16 @@ $(INSTALLED): requirements.txt pyproject.toml
 	@$(PYTHON) -m venv --clear .venv
 	@$(PY) -m pip install -qq --disable-pip-version-check -r requirements.txt
 	@$(PY) -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch "$@"
+
+# nbgrader beside the book's packages, which it borrows: what students run is what they ran before.
+.venv-grading/installed-$(VERSION): $(INSTALLED) grading/requirements.txt
+	@echo "Installing nbgrader into .venv-grading (a minute, once)"
+	@$(PYTHON) -m venv --clear --without-pip .venv-grading
+	@printf 'import site; site.addsitedir("%s")\n%s\n' "$(CURDIR)/.venv/lib/python$(VERSION)/site-packages" "$(CURDIR)" \
+	  > .venv-grading/lib/python$(VERSION)/site-packages/book.pth
+	@$(PY) -m pip --python $(GRADER) install -qq --disable-pip-version-check --ignore-installed --no-deps -r grading/requirements.txt
+	@$(PY) -m pip --python $(GRADER) check
 	@touch "$@"
 
 # Built beside the last good book and put in its place only when it is complete. Always from the
@@ -97,4 +125,4 @@ _build/book.stamp: $(INSTALLED) $(SOURCES) $(OTHER)
 	@mv _build/next/_build/html _build/html && rm -rf _build/next _build/last
 	@echo $(SOLUTIONS) > "$@"
 
-.PHONY: book test serve bench bench-site lint links notebooks exercises pins clean distclean other
+.PHONY: book test serve bench bench-site grading grade grading-test bench-grading lint links notebooks exercises pins clean distclean other
