@@ -37,9 +37,9 @@ def test_actionlint_finds_nothing(path: Path):
 def test_actionlint_would_find_it(tmp_path: Path):
     bad = tmp_path / "bad.yml"
     text = (ROOT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8")
-    bad.write_text(text.replace("matrix.python }}", "matrix.pyton }}").replace("ubuntu-latest", "ubuntu"))
+    bad.write_text(text.replace("matrix.python }}", "matrix.snake }}").replace("ubuntu-latest", "ubuntu"))
     found = " ".join(actionlint(bad))
-    assert '"pyton" is not defined' in found and 'label "ubuntu" is unknown' in found
+    assert '"snake" is not defined' in found and 'label "ubuntu" is unknown' in found
 
 
 @each_workflow
