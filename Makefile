@@ -3,6 +3,8 @@
 # make serve   the site on localhost, in the browser        make bench   what training costs
 # make bench-site   what the explorers cost in a browser
 # make lint    style, notebooks' form, spelling             make links   links out of the book (network)
+# make colab-test   every notebook among Colab's packages   make lab     the notebooks in JupyterLab
+# make address REPOSITORY=https://github.com/me/my-fork   tell everything where the repository is
 # make notebooks   run them and store what they show; NOTEBOOKS=book/03_elbo.ipynb for one
 # make exercises   run the solutions, make the students' notebooks from them; CHAPTERS=4 for one
 # make grade   the submissions of a class: SUBMISSIONS=export.zip ASSIGNMENT=ch04
@@ -14,6 +16,9 @@
 PYTHON ?= python3
 SOLUTIONS ?= 1
 PY := .venv/bin/python
+PIP := $(PY) -m pip install -qq --disable-pip-version-check
+# Colab's own is torch==2.11.0, of which not every index has a small build.
+COLAB_TORCH ?= $(shell grep '^torch==' requirements.txt)
 
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 # The version is part of the name, so that another PYTHON= makes another .venv.
@@ -55,6 +60,20 @@ grading-test: .venv-grading/installed-$(VERSION)
 bench-grading: .venv-grading/installed-$(VERSION)
 	@$(GRADER) tests/bench_grading.py
 
+colab-test: .venv-colab/installed-$(VERSION)
+	@echo "Running every notebook among Colab's packages"
+	@$(PY) -m pytest -o addopts=-ra tests/colab/check_notebooks.py
+
+# JupyterLab stays out of requirements.txt, which goes without it; what is pinned there stays as it is.
+lab: $(INSTALLED)
+	@$(PY) -c 'import jupyterlab' 2>/dev/null || $(PIP) -c requirements.txt jupyterlab==4.6.6
+	@$(PY) -m jupyter lab book
+
+# Another address in pyproject.toml is no reason to install everything again.
+address: $(INSTALLED)
+	@$(PY) -m tools.address $(REPOSITORY)
+	@touch $(INSTALLED)
+
 lint: $(INSTALLED)
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
@@ -83,10 +102,10 @@ pins:
 clean:
 	@rm -rf _build book/solutions *.egg-info .pytest_cache .ruff_cache .hypothesis
 	@find vae_lib site_extension tools tests book grading exercises -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
-	@echo "Removed what was built; make distclean removes .venv, too"
+	@echo "Removed what was built; make distclean removes .venv and its like, too"
 
 distclean: clean
-	@rm -rf .venv .venv-grading
+	@rm -rf .venv .venv-colab .venv-grading
 
 $(INSTALLED): requirements.txt pyproject.toml
 	@command -v "$(PYTHON)" >/dev/null || { \
@@ -97,8 +116,14 @@ $(INSTALLED): requirements.txt pyproject.toml
 	  echo "make: this Python has no venv module: apt install python3-venv" >&2; exit 1; }
 	@echo "Installing the pinned packages into .venv with Python $(VERSION) (a few minutes, once)"
 	@$(PYTHON) -m venv --clear .venv
-	@$(PY) -m pip install -qq --disable-pip-version-check -r requirements.txt
-	@$(PY) -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(PIP) -r requirements.txt
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch "$@"
+
+.venv-colab/installed-$(VERSION): tests/colab/requirements.txt $(INSTALLED)
+	@echo "Installing what Colab has into .venv-colab (a few minutes, once)"
+	@$(PYTHON) -m venv --clear .venv-colab
+	@$(PIP:.venv/%=.venv-colab/%) --no-deps -r tests/colab/requirements.txt $(COLAB_TORCH)
 	@touch "$@"
 
 # nbgrader beside the book's packages, which it borrows: what students run is what they ran before.
@@ -125,4 +150,5 @@ _build/book.stamp: $(INSTALLED) $(SOURCES) $(OTHER)
 	@mv _build/next/_build/html _build/html && rm -rf _build/next _build/last
 	@echo $(SOLUTIONS) > "$@"
 
-.PHONY: book test serve bench bench-site grading grade grading-test bench-grading lint links notebooks exercises pins clean distclean other
+.PHONY: book test serve bench bench-site grading grade grading-test bench-grading colab-test lab address lint links notebooks exercises \
+  pins clean distclean other
