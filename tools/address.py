@@ -96,8 +96,9 @@ def address() -> Address:
 
 
 def notebooks() -> list[Path]:
-    """Every notebook of the book, the exercises too."""
-    return sorted(path for path in (ROOT / "book").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
+    """The chapters, the exercises, and the instructor's notebooks that those are made from."""
+    places = ("book/*.ipynb", "book/exercises/*.ipynb", "exercises/source/*/*.ipynb")
+    return [path for place in places for path in sorted(ROOT.glob(place))]
 
 
 def install_in(notebook: dict, source: str) -> None:
