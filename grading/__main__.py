@@ -51,7 +51,7 @@ def run(given: argparse.Namespace) -> None:
         return
     if sys.platform == "win32":
         raise ValueError("Windows has no limits of memory for a process: run it in a container or in WSL")
-    submissions = collect(given.export)
+    submissions = collect(given.export.expanduser())
     limits = Limits(given.cell_seconds, given.seconds, given.memory_gb)
     begun = time.perf_counter()
     for number, result in enumerate(grade_all(course, submissions, limits, given.jobs, given.again), start=1):

@@ -120,7 +120,7 @@ def _student(path: PurePosixPath, file: File | None) -> Submission:
     top, files = path.parts[0], [file] if file else []
     if path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:", top):
         return Submission(_safe(str(path)), str(path), top, unsafe=str(path))
-    known = MOODLE.fullmatch(top) or CANVAS.fullmatch(top)
+    known = MOODLE.fullmatch(top) or (CANVAS.fullmatch(top) if file and len(path.parts) == 1 else None)
     if known:
         groups = known.groupdict()
         folder = top.removesuffix(groups["file"]) if groups["file"] else top

@@ -141,7 +141,9 @@ class Course:
             if student not in results and name not in {result.name for result in results.values()}:
                 results[student] = Result(student, name, student)
         if again:
-            open_course(self.root).generate_feedback(self.assignment)
+            made = open_course(self.root).generate_feedback(self.assignment)
+            if not made["success"]:
+                raise ValueError(f"nbgrader could not write its pages:\n{made.get('log', made['error'])}")
         with self.gradebook() as gradebook:
             cells = [
                 cell

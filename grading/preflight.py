@@ -154,15 +154,19 @@ def _places(cells: list[NotebookNode], wanted: dict[str, NotebookNode]) -> dict[
 
 def _signs(cell: NotebookNode) -> dict[tuple, int]:
     """By what a cell can be known, and how much that weighs."""
-    signs = {("name", _grade_id(cell)): 64, ("id", cell.get("id")): 32, ("id", cell.metadata.get("id")): 32}
+    signs = [
+        (("name", _grade_id(cell)), 64),
+        (("id", cell.get("id")), 32),
+        (("id", cell.metadata.get("id")), 32),
+    ]
     first = cell.source.strip().partition("\n")[0]
     if first.startswith("#"):
-        signs["first line", "".join(first.split())] = 16
+        signs.append((("first line", "".join(first.split())), 16))
     if cell.cell_type == "code":
         calls = re.findall(r"\bcheck\(\s*[\"']([^\"']+)[\"']", cell.source)
-        signs |= {("checks", call): 1 for call in calls}
-        signs |= {("defines", name): 1 for name in _defined(cell)}
-    return {sign: weight for sign, weight in signs.items() if sign[1]}
+        signs += [(("checks", call), 1) for call in calls]
+        signs += [(("defines", name), 1) for name in _defined(cell)]
+    return {sign: weight for sign, weight in signs if sign[1] and isinstance(sign[1], str)}
 
 
 def _grade_id(cell: NotebookNode) -> str | None:

@@ -32,21 +32,28 @@ def grade_all(
     """
     known = course.results()
     with ThreadPoolExecutor(jobs) as pool:
-        pending = []
+        pending = {}
         for submission in submissions:
             result, mended = examine(submission, course.release)
             old = known.get(result.student)
             if mended and not again and old and old.status in GRADED and old.sha256 == result.sha256:
                 yield old
             elif mended:
-                pending.append(pool.submit(_grade, course, result, mended, limits))
+                pending[pool.submit(_grade, course, result, mended, limits)] = result
             else:
                 course.keep(result)
                 yield result
         try:
             for done in as_completed(pending):
-                course.keep(done.result())
-                yield done.result()
+                result = pending[done]
+                try:
+                    done.result()
+                    course.keep(result)
+                except Exception as error:  # the others are graded
+                    result.status = "stopped"
+                    result.notes.append(f"grading failed: {type(error).__name__}: {error}")
+                    course.keep(result)
+                yield result
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -67,8 +74,9 @@ def examine(submission: Submission, release: NotebookNode) -> tuple[Result, Mend
         try:
             data = _bytes(file)
             fitting.append((preflight(data, release), file, hashlib.sha256(data).hexdigest()))
-        except Refused as error:
-            reasons.append(f"{file.name}: {error}" if len(notebooks) > 1 else str(error))
+        except Exception as error:  # whatever is in it, the others are graded
+            reason = str(error) if isinstance(error, Refused) else f"cannot be read: {error!r}"
+            reasons.append(f"{file.name}: {reason}" if len(notebooks) > 1 else reason)
     if not fitting:
         result.notes = reasons
         return result, None
@@ -86,17 +94,14 @@ def examine(submission: Submission, release: NotebookNode) -> tuple[Result, Mend
 def _bytes(file: File) -> bytes:
     if file.size > MAX_BYTES:
         raise Refused(f"larger than {MAX_BYTES >> 20} MB")
-    try:
-        data = file.read()
-    except Exception as error:  # a damaged or locked entry of the archive
-        raise Refused(f"cannot be read: {error}") from error
+    data = file.read()
     if len(data) > MAX_BYTES:
         raise Refused(f"larger than {MAX_BYTES >> 20} MB")
     return data
 
 
-def _grade(course: Course, result: Result, mended: Mended, limits: Limits) -> Result:
-    """Run nbgrader on one notebook, in a folder and a process of its own."""
+def _grade(course: Course, result: Result, mended: Mended, limits: Limits) -> None:
+    """Run nbgrader on one notebook, in a folder and a process of its own; completes the result."""
     submitted = course.place("submitted", result.student)
     submitted.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(mended.notebook, submitted)
@@ -104,8 +109,9 @@ def _grade(course: Course, result: Result, mended: Mended, limits: Limits) -> Re
     if reason and not began:  # such as a port that another kernel took in the same moment
         reason, _ = _attempt(course, result.student, limits)
     if reason:
-        result.status, result.notes = "stopped", [*result.notes, reason]
-        return result
+        result.status = "stopped"
+        result.notes.append(reason)
+        return
     notebook = nbformat.read(course.place("autograded", result.student), as_version=4)
     troubles = {}
     for cell in notebook.cells:
@@ -116,7 +122,6 @@ def _grade(course: Course, result: Result, mended: Mended, limits: Limits) -> Re
             if error.get("ename") == "CellTimeoutError":
                 result.status = "incomplete"
     result.notes += [_trouble(name, error, limits) for name, error in troubles.items()]
-    return result
 
 
 def _attempt(course: Course, student: str, limits: Limits) -> tuple[str, bool]:

@@ -76,7 +76,7 @@ def syllabus(text: str, known: dict[int, Chapter]) -> list[list[str]]:
     """The rows of the table: session, chapters, minutes for reading, for the exercises, and together."""
     rows = []
     for name, listed in plan(text, known):
-        titles = " · ".join(f"[{chapter.number}]({chapter.link}) {chapter.title}" for chapter in listed)
+        titles = "; ".join(f"[{chapter.number} · {chapter.title}]({chapter.link})" for chapter in listed)
         rows.append([name, titles, *_minutes(listed)])
     return [*rows, ["together", "", *_minutes(list(known.values()))]]
 

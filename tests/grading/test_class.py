@@ -165,6 +165,12 @@ def test_an_answer_in_words_waits_for_a_human(graded: Path):
     assert (rows["Nothing"]["by hand"], rows["Nothing"]["1.4"]) == ("", "0")
 
 
+def test_the_page_for_instructors_has_every_status(graded: Path):
+    page = (toy.ROOT / "book" / "instructors.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| (\w+) \|", page.partition("| status | means | points |")[2], re.M)[:5]
+    assert set(listed) == {row["status"] for row in table(graded).values()}
+
+
 def test_every_student_has_a_page(graded: Path):
     pages = graded / "out" / "pages"
     folders = {f"{name}_{IDS[name]}_assignsubmission_file_" for name in CLASS}

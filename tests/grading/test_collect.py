@@ -63,6 +63,13 @@ LAYOUTS = {
         ["ana/a.ipynb", "ben/deep/er/b.ipynb", "ben/c.ipynb"],
         [("ana", "ana", "ana", ["a.ipynb"]), ("ben", "ben", "ben", ["c.ipynb", "b.ipynb"])],
     ),
+    "folders with numbers": (
+        ["team_1_2_x/a.ipynb", "team_1_3_y/b.ipynb"],
+        [
+            ("team_1_2_x", "team_1_2_x", "team_1_2_x", ["a.ipynb"]),
+            ("team_1_3_y", "team_1_3_y", "team_1_3_y", ["b.ipynb"]),
+        ],
+    ),
     "files": (
         ["ana.ipynb", "ben.ipynb"],
         [("ana", "ana", "ana", ["ana.ipynb"]), ("ben", "ben", "ben", ["ben.ipynb"])],
@@ -172,7 +179,7 @@ def test_a_damaged_entry_is_refused(tmp_path: Path):
     data[100] ^= 255
     (tmp_path / "a.zip").write_bytes(data)
     result, _ = examine(collect(tmp_path / "a.zip")[0], toy.student())
-    assert result.status == "refused" and result.notes[0].startswith("cannot be read: Bad CRC-32")
+    assert result.status == "refused" and result.notes[0].startswith("cannot be read: BadZipFile")
 
 
 def test_collecting_changes_nothing(tmp_path: Path):

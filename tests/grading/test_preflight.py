@@ -138,6 +138,14 @@ def test_a_notebook_with_a_byte_order_mark_or_lists_of_lines_is_read(release):
     assert graded_cells(mended.notebook) == graded_cells(toy.right())
 
 
+def test_metadata_of_any_kind_does_no_harm(release):
+    notebook = toy.right()
+    for cell, value in zip(notebook.cells, [["a"], {"b": 1}, 3, None], strict=False):
+        cell.metadata = NotebookNode(id=value, nbgrader=value)
+    notebook.cells[-1].metadata.nbgrader.grade_id = ["exercise-1-4-answer"]
+    assert graded_cells(mend(notebook, release).notebook) == graded_cells(toy.right())
+
+
 OTHER = v4.new_notebook(cells=[v4.new_markdown_cell("# My essay")])
 
 
