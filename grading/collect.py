@@ -7,9 +7,12 @@ import stat
 import time
 import unicodedata
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 MAX_BYTES = 50 * 2**20  # of one file; the book's notebooks, figures included, have less than one megabyte
 
@@ -22,11 +25,10 @@ JUNK = re.compile(r"__MACOSX|Thumbs\.db|desktop\.ini|\.[^.].*", re.I)
 
 @dataclass(frozen=True)
 class File:
-    """One file of an export; .read() gives its bytes."""
+    """One file of an export; .read() gives its bytes, of a larger file MAX_BYTES + 1 of them."""
 
     name: str
     time: float
-    size: int
     read: Callable[[], bytes]
 
 
@@ -87,20 +89,13 @@ def _folder_entries(export: Path) -> list[tuple[PurePosixPath, File | None]]:
         inside = PurePosixPath(unicodedata.normalize("NFC", path.relative_to(export).as_posix()))
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
             continue  # a link may lead anywhere
-        status = path.stat()
-        file = File(path.name, status.st_mtime, status.st_size, path.read_bytes) if path.is_file() else None
+        reader = partial(_head, partial(open, path, "rb"))
+        file = File(path.name, path.stat().st_mtime, reader) if path.is_file() else None
         entries.append((inside, file))
     return entries
 
 
 def _zip_entries(export: Path) -> list[tuple[PurePosixPath, File | None]]:
-    def reader(info: zipfile.ZipInfo) -> Callable[[], bytes]:
-        def read() -> bytes:
-            with zipfile.ZipFile(export) as archive, archive.open(info) as opened:
-                return opened.read(MAX_BYTES + 1)  # whatever size the archive claims
-
-        return read
-
     entries = []
     with zipfile.ZipFile(export) as archive:
         for info in archive.infolist():
@@ -110,9 +105,20 @@ def _zip_entries(export: Path) -> list[tuple[PurePosixPath, File | None]]:
             file = None
             if not info.is_dir():
                 when = time.mktime((*info.date_time, 0, 0, -1))
-                file = File(path.name, when, info.file_size, reader(info))
+                file = File(path.name, when, partial(_head, partial(_open_entry, export, info)))
             entries.append((path, file))
     return entries
+
+
+@contextmanager
+def _open_entry(export: Path, info: zipfile.ZipInfo) -> Iterator[IO[bytes]]:
+    with zipfile.ZipFile(export) as archive, archive.open(info) as opened:
+        yield opened
+
+
+def _head(open_file: Callable) -> bytes:
+    with open_file() as opened:
+        return opened.read(MAX_BYTES + 1)  # whatever size an archive claims
 
 
 def _student(path: PurePosixPath, file: File | None) -> Submission:

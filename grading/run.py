@@ -17,7 +17,7 @@ import nbformat
 import psutil
 from nbformat import NotebookNode
 
-from grading.collect import MAX_BYTES, File, Submission
+from grading.collect import MAX_BYTES, Submission
 from grading.course import GRADED, Course, Result
 from grading.preflight import Mended, Refused, label, preflight
 from grading.worker import CONFIG, MARK, Limits, work
@@ -72,7 +72,9 @@ def examine(submission: Submission, release: NotebookNode) -> tuple[Result, Mend
     fitting, reasons = [], []
     for file in sorted(notebooks, key=lambda file: (file.time, file.name), reverse=True):
         try:
-            data = _bytes(file)
+            data = file.read()
+            if len(data) > MAX_BYTES:
+                raise Refused(f"larger than {MAX_BYTES >> 20} MB")
             fitting.append((preflight(data, release), file, hashlib.sha256(data).hexdigest()))
         except Exception as error:  # whatever is in it, the others are graded
             reason = str(error) if isinstance(error, Refused) else f"cannot be read: {error!r}"
@@ -89,15 +91,6 @@ def examine(submission: Submission, release: NotebookNode) -> tuple[Result, Mend
     if len(notebooks) > 1:
         result.notes.append(f"one of {len(notebooks)} notebooks: the latest of those that fit best")
     return result, mended
-
-
-def _bytes(file: File) -> bytes:
-    if file.size > MAX_BYTES:
-        raise Refused(f"larger than {MAX_BYTES >> 20} MB")
-    data = file.read()
-    if len(data) > MAX_BYTES:
-        raise Refused(f"larger than {MAX_BYTES >> 20} MB")
-    return data
 
 
 def _grade(course: Course, result: Result, mended: Mended, limits: Limits) -> None:

@@ -164,7 +164,7 @@ def test_of_several_notebooks_the_latest_that_fits_counts(tmp_path: Path):
     assert 'answer = "b"' in toy.cell(mended.notebook, "exercise-1-1-answer").source
 
 
-def test_a_file_too_large_is_refused_before_it_is_read(tmp_path: Path):
+def test_a_file_too_large_is_refused(tmp_path: Path):
     (tmp_path / "ana").mkdir()
     with open(tmp_path / "ana" / "a.ipynb", "wb") as file:
         file.truncate(MAX_BYTES + 1)
