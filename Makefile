@@ -3,8 +3,12 @@
 # make serve   the site on localhost, in the browser        make bench   what training costs
 # make bench-site   what the explorers cost in a browser
 # make lint    style, notebooks' form, spelling             make links   links out of the book (network)
+# make colab-test   every notebook among Colab's packages   make lab     the notebooks in JupyterLab
+# make address REPOSITORY=https://github.com/me/my-fork   tell everything where the repository is
 # make notebooks   run them and store what they show; NOTEBOOKS=book/03_elbo.ipynb for one
 # make exercises   run the solutions, make the students' notebooks from them; CHAPTERS=4 for one
+# make grade   the submissions of a class: SUBMISSIONS=export.zip ASSIGNMENT=ch04
+# make grading-test   tests of the grading kit              make bench-grading   what a submission costs
 # make pins    requirements.txt anew
 # make clean   remove what was built                        make distclean   and .venv
 # Another interpreter: make book PYTHON=python3.12      Without the solutions: make book SOLUTIONS=0
@@ -12,10 +16,14 @@
 PYTHON ?= python3
 SOLUTIONS ?= 1
 PY := .venv/bin/python
+PIP := $(PY) -m pip install -qq --disable-pip-version-check
+# Colab's own is torch==2.11.0, of which not every index has a small build.
+COLAB_TORCH ?= $(shell grep '^torch==' requirements.txt)
 
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 # The version is part of the name, so that another PYTHON= makes another .venv.
 INSTALLED := .venv/installed-$(VERSION)
+GRADER := .venv-grading/bin/python
 SOURCES := _config.yml _toc.yml requirements.txt tools/exercises.py $(filter-out %.pyc book/solutions%,$(wildcard \
   book/* book/*/* exercises/source/*/* vae_lib/*.* vae_lib/*/*.* site_extension/*.* site_extension/static/*))
 # The stamp says whether the book that stands has solutions; another SOLUTIONS is a reason to build.
@@ -40,6 +48,32 @@ bench: $(INSTALLED)
 bench-site: _build/book.stamp
 	@$(PY) tests/bench_site.py
 
+grading: .venv-grading/installed-$(VERSION)
+
+grade: .venv-grading/installed-$(VERSION)
+	@$(GRADER) -m grading grade "$(SUBMISSIONS)" --assignment "$(ASSIGNMENT)"
+
+grading-test: .venv-grading/installed-$(VERSION)
+	@echo "Running the tests of the grading kit"
+	@$(GRADER) -m pytest -o addopts=-ra tests/grading
+
+bench-grading: .venv-grading/installed-$(VERSION)
+	@$(GRADER) tests/bench_grading.py
+
+colab-test: .venv-colab/installed-$(VERSION)
+	@echo "Running every notebook among Colab's packages"
+	@$(PY) -m pytest -o addopts=-ra tests/colab/check_notebooks.py
+
+# JupyterLab stays out of requirements.txt, which goes without it; what is pinned there stays as it is.
+lab: $(INSTALLED)
+	@$(PY) -c 'import jupyterlab' 2>/dev/null || $(PIP) -c requirements.txt jupyterlab==4.6.6
+	@$(PY) -m jupyter lab book
+
+# Another address in pyproject.toml is no reason to install everything again.
+address: $(INSTALLED)
+	@$(PY) -m tools.address $(REPOSITORY)
+	@touch $(INSTALLED)
+
 lint: $(INSTALLED)
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
@@ -61,14 +95,17 @@ pins:
 	@{ sed -n '/^#/!q;p' requirements.txt; \
 	  uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate requirements.in \
 	  | grep -Ev '^(nvidia-|cuda-|triton)'; } > requirements.new && mv requirements.new requirements.txt
+	@{ sed -n '/^#/!q;p' grading/requirements.txt; \
+	  uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate -c requirements.txt \
+	  grading/requirements.in | grep -vxFf requirements.txt; } > requirements.new && mv requirements.new grading/requirements.txt
 
 clean:
 	@rm -rf _build book/solutions *.egg-info .pytest_cache .ruff_cache .hypothesis
-	@find vae_lib site_extension tools tests book -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
-	@echo "Removed what was built; make distclean removes .venv, too"
+	@find vae_lib site_extension tools tests book grading exercises -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+	@echo "Removed what was built; make distclean removes .venv and its like, too"
 
 distclean: clean
-	@rm -rf .venv
+	@rm -rf .venv .venv-colab .venv-grading
 
 $(INSTALLED): requirements.txt pyproject.toml
 	@command -v "$(PYTHON)" >/dev/null || { \
@@ -79,8 +116,24 @@ $(INSTALLED): requirements.txt pyproject.toml
 	  echo "make: this Python has no venv module: apt install python3-venv" >&2; exit 1; }
 	@echo "Installing the pinned packages into .venv with Python $(VERSION) (a few minutes, once)"
 	@$(PYTHON) -m venv --clear .venv
-	@$(PY) -m pip install -qq --disable-pip-version-check -r requirements.txt
-	@$(PY) -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(PIP) -r requirements.txt
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch "$@"
+
+.venv-colab/installed-$(VERSION): tests/colab/requirements.txt $(INSTALLED)
+	@echo "Installing what Colab has into .venv-colab (a few minutes, once)"
+	@$(PYTHON) -m venv --clear .venv-colab
+	@$(PIP:.venv/%=.venv-colab/%) --no-deps -r tests/colab/requirements.txt $(COLAB_TORCH)
+	@touch "$@"
+
+# nbgrader beside the book's packages, which it borrows: what students run is what they ran before.
+.venv-grading/installed-$(VERSION): $(INSTALLED) grading/requirements.txt
+	@echo "Installing nbgrader into .venv-grading (a minute, once)"
+	@$(PYTHON) -m venv --clear --without-pip .venv-grading
+	@printf 'import site; site.addsitedir("%s")\n%s\n' "$(CURDIR)/.venv/lib/python$(VERSION)/site-packages" "$(CURDIR)" \
+	  > .venv-grading/lib/python$(VERSION)/site-packages/book.pth
+	@$(PY) -m pip --python $(GRADER) install -qq --disable-pip-version-check --ignore-installed --no-deps -r grading/requirements.txt
+	@$(PY) -m pip --python $(GRADER) check
 	@touch "$@"
 
 # Built beside the last good book and put in its place only when it is complete. Always from the
@@ -97,4 +150,5 @@ _build/book.stamp: $(INSTALLED) $(SOURCES) $(OTHER)
 	@mv _build/next/_build/html _build/html && rm -rf _build/next _build/last
 	@echo $(SOLUTIONS) > "$@"
 
-.PHONY: book test serve bench bench-site lint links notebooks exercises pins clean distclean other
+.PHONY: book test serve bench bench-site grading grade grading-test bench-grading colab-test lab address lint links notebooks exercises \
+  pins clean distclean other

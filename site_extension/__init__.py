@@ -3,7 +3,19 @@ the book's colours as a stylesheet, boxes, the pipeline drawing, and nothing fet
 
 from pathlib import Path
 
-from . import colours, explorers, formulas, light, not_found, notebooks, pages, preview, search
+from . import (
+    colab,
+    colours,
+    explorers,
+    formulas,
+    light,
+    not_found,
+    notebooks,
+    pages,
+    preview,
+    search,
+    syllabus,
+)
 
 STATIC = Path(__file__).parent / "static"
 
@@ -25,6 +37,6 @@ def add_assets(app):
 
 def setup(app):
     app.connect("builder-inited", add_assets)
-    for part in (explorers, formulas, light, not_found, notebooks, pages, preview, search):
+    for part in (colab, explorers, formulas, light, not_found, notebooks, pages, preview, search, syllabus):
         part.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": False}

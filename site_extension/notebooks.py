@@ -1,22 +1,28 @@
-"""Stored results that are thrown away when the library changes, and failures that are said plainly."""
+"""Notebooks run side by side; results are kept until the library changes; failures are said plainly."""
 
 import atexit
 import hashlib
 import json
+import logging
 import re
 import shutil
 import sys
 from pathlib import Path
 
+from jupyter_cache import get_cache
+from jupyter_cache.executors import load_executor
+
 
 def choose_cache(app, config):
     """Keep executed notebooks under a name made from vae_lib.
 
-    The cache compares the code of a notebook only, and would keep the numbers of an older library.
+    The cache compares the code of a notebook only, and would keep the numbers of an older library. The
+    checks of exercises are left out: no notebook that the build runs needs them.
     """
     root = Path(app.srcdir)
     digest = hashlib.sha256()
-    for source in [*sorted((root / "vae_lib").rglob("*.py")), root / "requirements.txt"]:
+    library = sorted(file for file in (root / "vae_lib").rglob("*.py") if file.parent.name != "checks")
+    for source in [*library, root / "requirements.txt"]:
         digest.update(source.read_bytes() if source.is_file() else b"")
     folder = root / "_build" / "notebook_cache"
     current = folder / digest.hexdigest()[:16]
@@ -25,6 +31,24 @@ def choose_cache(app, config):
             shutil.rmtree(other, ignore_errors=True)
     current.mkdir(parents=True, exist_ok=True)
     config.nb_execution_cache_path = str(current)
+
+
+def run_side_by_side(app, env, names):
+    """Fill the cache, one notebook on each core; one that fails is run again when its page is read."""
+    config = app.config
+    if config.nb_execution_mode != "cache":
+        return
+    cache = get_cache(config.nb_execution_cache_path)
+    excluded = config.nb_execution_excludepatterns
+    paths = [Path(env.doc2path(name)) for name in names]
+    paths = [path for path in paths if path.suffix == ".ipynb" and not any(map(path.match, excluded))]
+    for path in paths:
+        cache.add_nb_to_project(str(path))
+    quiet = logging.getLogger(__name__)
+    quiet.setLevel(logging.CRITICAL)
+    load_executor("local-parallel", cache, quiet).run_and_cache(
+        filter_uris=[str(path) for path in paths], timeout=config.nb_execution_timeout
+    )
 
 
 def describe(path, traceback):
@@ -59,4 +83,5 @@ def report_failures(app, exception):
 
 def setup(app):
     app.connect("config-inited", choose_cache)
+    app.connect("env-before-read-docs", run_side_by_side)
     app.connect("build-finished", report_failures)

@@ -206,7 +206,7 @@ def diagnose(
     a, name, reconstruction, unchecked = _reconstruction_term(probe, seen, likelihood)
     ratio, weights = _weights(probe, seen, a, b, beta, name) if a and b else (None, [])
     if ratio and not (reconstruction or kl or weights):
-        weights = _constant(probe, seen, a, b, name, reading)
+        weights = _constant(seen, a, b, reading)
     draw, undrawn = _draw(probe, reading)
     findings = [
         _finding(*pair, D=probe.D, J=probe.J, beta=beta) for pair in reconstruction + kl + weights + draw
@@ -229,6 +229,7 @@ class _Seen:
     loss: float
     slopes: tuple[Tensor, Tensor, Tensor]
     tolerance: float  # relative, of the slopes
+    nll: float = math.nan  # Σ −log p(x|z), once it is known
 
 
 class _Probe:
@@ -407,12 +408,8 @@ def _reconstruction_term(
     if not slope.any():
         return None, None, [("no_reconstruction", "the same loss for other params")], ""
     if x.numel() != slope.numel():
-        return (
-            None,
-            None,
-            [],
-            f"the reconstruction: {slope[0].numel()} numbers from decode for {probe.D} pixels",
-        )
+        unlike = f"{slope[0].numel()} numbers from decode for {probe.D} pixels"
+        return None, None, [], f"the reconstruction: {unlike}"
     flat = seen.params.flatten(1)
     candidates = {}
     for target in (x, x / 255) if x.max() > 1.5 else (x,):  # a loss may divide by itself
@@ -437,14 +434,14 @@ def _reconstruction_term(
     if name == "Bernoulli of a sigmoid":
         wrong.append(("sigmoid_twice", "the gradient of a loss of sigmoid(sigmoid(params))"))
     elif name in TAKE_LOGITS and probe.ends_in_sigmoid:
-        wrong.append(
-            ("sigmoid_twice", "decode returns numbers from 0 to 1, and the loss takes them for logits")
-        )
+        wrong.append(("sigmoid_twice", "decode ends in a sigmoid, and the loss takes its output for logits"))
     elif likelihood is not None and not name.endswith("as wanted"):
         wrong.append(("other_likelihood", f"that of {name}"))
     low, high = (float(end) for end in torch.aminmax(target))
     if "Bernoulli" in name and (low < 0 or high > 1):
         wrong.append(("data_outside_unit_interval", f"values from {low:g} to {high:g}"))
+    if name in LIKELIHOODS and name not in WITH_A_SCALE:
+        seen.nll = candidates[name][number][0].item()
     return a, name, wrong, ""
 
 
@@ -486,16 +483,13 @@ def _weights(
     return b / a, [("beta", f"β = {abs(b / a):.3g}: {found}")]
 
 
-def _constant(probe: _Probe, seen: _Seen, a: float, b: float, name: str, reading: str) -> list:
+def _constant(seen: _Seen, a: float, b: float, reading: str) -> list:
     """Is the value of the loss that of its two terms, where none of them may drop a constant?"""
-    if name not in LIKELIHOODS or name in WITH_A_SCALE or math.isnan(seen.loss):
+    constant = seen.loss - a * seen.nll - b * _kl(seen, reading).item()
+    if not abs(constant) > 1e-4 * abs(seen.loss):  # NaN where a value is not known
         return []
-    flat = seen.params.flatten(1)
-    nll = LIKELIHOODS[name](flat, probe.x.to(flat).reshape(flat.shape)).sum()
-    constant = seen.loss - (a * nll + b * _kl(seen, reading)).item()
-    if abs(constant) < 1e-4 * abs(seen.loss):
-        return []
-    return [("loss_constant", f"{constant / a / len(flat):+.3f} nats per image; J/2 is {probe.J / 2:g}")]
+    half = seen.mu[0].numel() / 2
+    return [("loss_constant", f"{constant / a / len(seen.mu):+.3f} nats per image; J/2 is {half:g}")]
 
 
 def _draw(probe: _Probe, reading: str | None) -> tuple[list, str]:
@@ -520,14 +514,13 @@ def _draw(probe: _Probe, reading: str | None) -> tuple[list, str]:
         wrong.append(("no_gradient_through_z", f"no gradient from z to {' and '.join(lost)}"))
     if quiet:
         return wrong, ""
-    again, later = ((z_of(s, draw) - mu).detach().double() for draw in (0, 1))
-    if torch.equal(eps, later):
+    if torch.equal(z, z_of(s, 1)):
         wrong.append(("frozen_noise", "the same ε in two steps"))
     # d ln σ/ds of the draw: by its gradient, or from the same ε at a slightly larger s
     step = 1e-2
     if "logvar" not in lost:
         rate = slopes[1].double() / eps
-    elif torch.equal(eps, again):
+    elif torch.equal(z, z_of(s, 0)):
         rate = torch.log((z_of(s + step, 0) - mu).detach().double() / eps) / step
     else:
         return wrong, "the width of the draw: it has no gradient, and a generator of its own"

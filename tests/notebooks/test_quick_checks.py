@@ -29,13 +29,14 @@ def questions(notebook: Notebook) -> list[Question]:
     cell = notebook.cell("quick-check")
     if cell is None:
         return []
-    parts = re.split(r"^\*\*(\d)\.\*\* ", cell.source, flags=re.M)
-    assert parts[1::2] == [str(number) for number in range(1, len(parts[1::2]) + 1)]
-    found = [Question(OPTION.sub("", part).strip(), [m.groupdict() for m in OPTION.finditer(part)])
-             for part in parts[2::2]]  # fmt: skip
-    # what is not in this form would not be looked at below
-    assert sum(len(question.options) for question in found) == cell.source.count("<details>")
-    assert not any("\n" in question.text for question in found), "a question and its options, nothing else"
+    _, *parts = re.split(r"^\*\*(\d)\.\*\* ", cell.source, flags=re.M)
+    numbers, texts = parts[::2], parts[1::2]
+    assert numbers == ["1", "2", "3"][: len(numbers)], "questions are numbered in order"
+    found = []
+    for text in texts:
+        asked = OPTION.sub("", text).strip()
+        assert "\n" not in asked, f"neither a question nor an option with its reason: {asked}"
+        found.append(Question(asked, [option.groupdict() for option in OPTION.finditer(text)]))
     return found
 
 

@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 
 from site_extension import preview
 from site_extension.serve import Quiet
+from tools.address import address
 from vae_lib.palette import DARK, LIGHT, PAPER
 
 TITLE = "Where the VAE loss comes from"
@@ -199,7 +200,7 @@ def test_description(page_name, html):
     assert meta["og:title"] == page.select_one("article h1").find(string=True)
     assert meta["og:type"] == ("website" if page_name == LANDING else "article")
     assert page.select_one('meta[name="twitter:card"]')["content"] == "summary_large_image"
-    with Image.open((html / f"{page_name}.html").parent / meta["og:image"]) as picture:
+    with Image.open(html / meta["og:image"].removeprefix(address().site)) as picture:
         assert picture.format == "PNG"
         assert picture.size == (int(meta["og:image:width"]), int(meta["og:image:height"])) == (1200, 630)
     (icon,) = page.select('link[rel~="icon"]')
@@ -214,7 +215,8 @@ def test_descriptions_differ(html):
 def test_address_of_the_site_has_a_preview(html, served, tab):
     index = parsed(html / "index.html")
     assert index.select_one('meta[property="og:title"]')["content"] == TITLE
-    assert (html / index.select_one('meta[property="og:image"]')["content"]).is_file()
+    picture = index.select_one('meta[property="og:image"]')["content"]
+    assert picture.startswith(address().site) and (html / picture.removeprefix(address().site)).is_file()
     page = tab(served)
     page.wait_for_url(f"{served}{LANDING}.html")
 

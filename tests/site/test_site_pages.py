@@ -5,8 +5,9 @@ from urllib.request import urlopen
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import parsed
+from conftest import ROOT, parsed
 
+from tools.address import address
 from vae_lib.palette import DARK, LIGHT
 
 TITLE = "Where the VAE loss comes from"
@@ -81,6 +82,23 @@ def test_links_lead_somewhere(page_name, html, anchors):
         if path not in anchors or dangling:
             broken.append(target)
     assert broken == []
+
+
+def test_every_notebook_opens_in_colab(page_name, html):
+    """The button leads to the very file: of an exercise, the one for students."""
+    source = ROOT / f"{page_name}.ipynb"
+    page = parsed(html / f"{page_name}.html")
+    buttons = [tag for tag in page.select(".article-header-buttons a") if "colab" in tag["href"]]
+    assert [tag["href"].removeprefix(address().colab) for tag in buttons] == [
+        f"/{path.relative_to(ROOT).as_posix()}" for path in (source,) if path.is_file()
+    ]
+    assert all(tag.get_text(strip=True) == "Open in Colab" for tag in buttons)
+    assert page.select_one('link[rel="canonical"]')["href"] == f"{address().site}{page_name}.html"
+
+
+def test_install_cell_is_for_notebooks_only(page_name, html):
+    article = parsed(html / f"{page_name}.html").select_one("article")
+    assert address().archive not in article.get_text()
 
 
 def test_numbered_equations_can_be_linked(page_name, html):

@@ -165,6 +165,16 @@ def test_the_loss_of_tutorials_is_right_in_any_unit(factor, count):
     assert found.codes == [] and found.likelihood == "Bernoulli of probabilities" and found.unchecked == ()
 
 
+def test_a_loss_may_divide_bytes_itself():
+    program = Right(64, 8, seed=0)
+
+    def loss(model, x):
+        logits, mu, logvar = model(x / 255)
+        return model.loss(logits, x / 255, mu, logvar)
+
+    assert diagnose(program, loss, images().to(torch.uint8)).codes == []
+
+
 def test_the_oldest_tutorial_divides_both_terms_by_batch_and_pixels():
     def loss(recon_x, x, mu, logvar):
         kl = -0.5 * torch.sum(1 + logvar - mu.pow(2) - logvar.exp()) / (20 * 784)

@@ -363,8 +363,8 @@ function easelOf(grid, get, put) {
   const side = Math.sqrt(boxes.length);
   let last = null, lit = false, seen = "";
   const place = ({ clientX, clientY }) => {
-    const { left, top, width } = grid.getBoundingClientRect();
-    return [clientX - left, clientY - top].map((v) => Math.min(side - 0.01, Math.max(0, (v / width) * side)));
+    const { left, top, width } = boxes[0].getBoundingClientRect();
+    return [clientX - left, clientY - top].map((v) => Math.min(side - 0.01, Math.max(0, v / width)));
   };
   const change = (i, level) => put(get().map((old, k) => (k === i ? level : old)));
   const index = ([x, y]) => Math.floor(y) * side + Math.floor(x);

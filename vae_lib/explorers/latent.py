@@ -37,7 +37,7 @@ class Latent(Explorer):
     question = "Which of the two terms notices that this is no digit?"
     drawing = Pixels([LEVELS * (pixel == "#") for row in FACE for pixel in row], "draw here")
     image = Slider(0, 0, IMAGES, 1, "image", integer=True)
-    snapshot = Slider(SNAPSHOTS - 1, 0, SNAPSHOTS - 1, 1, "training, stored weights", integer=True)
+    snapshot = Slider(SNAPSHOTS - 1, 0, SNAPSHOTS - 1, 1, "training", integer=True)
     z_1 = Slider(-1.5, -3.0, 3.0, 0.01, "z₁ of the point you hold")
     z_2 = Slider(-1.0, -3.0, 3.0, 0.01, "z₂ of the point you hold")
     seed = Slider(1, 0, 99, 1, "seed of ε", integer=True)

@@ -26,7 +26,7 @@ export const explorer = {
     { name: "reported_nll", label: "its reconstruction term", color: "likelihood" },
     { name: "reported_kl", label: "its KL term", color: "approximate" },
     { name: "elbo", label: "true held-out ELBO", unit: "nats" },
-    { name: "elbo_lost", label: "ELBO lost to the right program", unit: "nats", color: "posterior" },
+    { name: "elbo_lost", label: "ELBO lost to the right program", unit: "nats" },
     { name: "kl", label: "true KL", unit: "nats" },
     { name: "active_units", label: "active dimensions", digits: 0 },
   ],
@@ -99,7 +99,7 @@ export const explorer = {
     }
     row("samples of the right program", right);
     picture.text(left, top - 8, guess === run.code ? "Right, it is:" : "No, it is:", color.ink);
-    picture.text(left, top + 10, run.title, color.posterior);
+    picture.text(left, top + 10, run.title, color.ink);
     picture.text(left, top + 32, other === run ? "" : `dotted: ${other === right ? "the right program" : other.title}`, color.muted);
     // True KL of each latent dimension, beside that of the right program
     const most = Math.max(1.2, ...right.per_dimension);

@@ -1,0 +1,75 @@
+"""Grade a class: python -m grading grade EXPORT --assignment ch04, or report OUTPUT after marking by hand."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+from grading.collect import collect
+from grading.course import GRADED, Course, read_roster
+from grading.run import grade_all
+from grading.worker import Limits
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m grading", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    grade = commands.add_parser("grade", help="grade a folder or a zip of submissions")
+    grade.add_argument("export", type=Path, help="the zip of Moodle or Canvas, or a folder of folders")
+    grade.add_argument("--again", action="store_true", help="also those who are graded already")
+    grade.add_argument("--jobs", type=int, default=os.cpu_count(), help="at once; default: a core each")
+    defaults = Limits()
+    grade.add_argument("--cell-seconds", type=int, default=defaults.cell_seconds, help="%(default)s")
+    grade.add_argument("--seconds", type=int, default=defaults.seconds, help="for a notebook; %(default)s")
+    grade.add_argument(
+        "--memory-gb", type=float, default=defaults.memory_gb, help="for a process; %(default)s"
+    )
+    report = commands.add_parser("report", help="the table and the pages anew, after marking by hand")
+    for command in (grade, report):
+        command.add_argument("--assignment", required=True, help="such as ch04")
+        command.add_argument("--output", type=Path, help="default: graded/ASSIGNMENT")
+        command.add_argument("--roster", type=Path, help="CSV of the class, with a column 'student'")
+        command.add_argument("--course", type=Path, default=ROOT / "exercises", help="%(default)s")
+    given = parser.parse_args(arguments)
+    try:
+        run(given)
+    except (ValueError, OSError) as error:
+        sys.exit(f"grading: {error}")
+
+
+def run(given: argparse.Namespace) -> None:
+    roster = read_roster(given.roster) if given.roster else {}
+    course = Course(given.output or Path("graded") / given.assignment, given.course, given.assignment)
+    if given.command == "report":
+        tell(course, course.report(roster, again=True))
+        return
+    if sys.platform == "win32":
+        raise ValueError("Windows has no limits of memory for a process: run it in a container or in WSL")
+    submissions = collect(given.export.expanduser())
+    limits = Limits(given.cell_seconds, given.seconds, given.memory_gb)
+    begun = time.perf_counter()
+    for number, result in enumerate(grade_all(course, submissions, limits, given.jobs, given.again), start=1):
+        print(f"[{number}/{len(submissions)}] {result.name}: {result.status}", flush=True)
+    seconds = time.perf_counter() - begun
+    tell(course, course.report(roster))
+    print(f"{seconds:.0f} s, {seconds / len(submissions):.1f} s a submission")
+
+
+def tell(course: Course, rows: list[dict]) -> None:
+    """Name whoever has no points, and say where the rest is."""
+    for row in rows:
+        if row["status"] not in GRADED:
+            print(f"NOT GRADED: {row['name']} ({row['file'] or 'no file'}): {row['reason']}", file=sys.stderr)
+    counts = Counter(row["status"] for row in rows)
+    print(", ".join(f"{count} {status}" for status, count in counts.most_common()))
+    print(f"Table: {course.root / 'grades.csv'}\nPages: {course.root / 'pages'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""Who handed in what: the files of an export, zip or folder, by student. Nothing is unpacked or changed."""
+
+from __future__ import annotations
+
+import re
+import stat
+import time
+import unicodedata
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+MAX_BYTES = 50 * 2**20  # of one file; the book's notebooks, figures included, have less than one megabyte
+
+# Ana Müller_12345_assignsubmission_file_/my.ipynb, or the same in one name: …_file_my.ipynb
+MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)_?(?P<file>.*)")
+# muellerana_12345_67890_my.ipynb, muellerana_LATE_12345_67890_my.ipynb
+CANVAS = re.compile(r"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<id>\d+)_\d+_(?P<file>.+)")
+JUNK = re.compile(r"__MACOSX|Thumbs\.db|desktop\.ini|\.[^.].*", re.I)
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of an export; .read() gives its bytes."""
+
+    name: str
+    time: float
+    size: int
+    read: Callable[[], bytes]
+
+
+@dataclass
+class Submission:
+    """All that one student handed in.
+
+    Attributes:
+        student: the number that Moodle or Canvas gave, else the name; safe as the name of a folder.
+        name: the student's name, as the export has it.
+        folder: the first part of the path in the export, by which Moodle knows its students again.
+        files: what was handed in; empty if there is only a folder.
+        late: did Canvas mark it as late?
+        unsafe: the path, if it leads out of the export.
+    """
+
+    student: str
+    name: str
+    folder: str
+    files: list[File] = field(default_factory=list)
+    late: bool = False
+    unsafe: str = ""
+
+
+def collect(export: Path) -> list[Submission]:
+    """The submissions of an export, sorted by student.
+
+    Raises:
+        ValueError: there is nothing at this path, it is neither a folder nor a zip, or it holds no file.
+    """
+    if export.is_dir():
+        entries = _folder_entries(export)
+    elif zipfile.is_zipfile(export):
+        entries = _zip_entries(export)
+    else:
+        raise ValueError(f"{export}: expected a folder or a zip as Moodle and Canvas export it")
+    entries = [(path, file) for path, file in entries if not any(JUNK.fullmatch(part) for part in path.parts)]
+    # A zip of the folder of submissions, instead of the submissions.
+    tops = {path.parts[0] for path, _ in entries}
+    depths = {len(path.parts) for path, file in entries if file}
+    if len(tops) == 1 and depths and min(depths) > 2:
+        entries = [(PurePosixPath(*path.parts[1:]), file) for path, file in entries if path.parts[1:]]
+    if not entries:
+        raise ValueError(f"{export}: no submission in it")
+    found: dict[tuple[str, str], Submission] = {}
+    for path, file in entries:
+        who = _student(path, file)
+        known = found.setdefault((who.student, who.name), who)
+        if known is not who:
+            known.files += who.files
+            known.late |= who.late
+    return _with_own_ids(sorted(found.values(), key=lambda submission: submission.student))
+
+
+def _folder_entries(export: Path) -> list[tuple[PurePosixPath, File | None]]:
+    entries = []
+    for path in sorted(export.rglob("*")):
+        inside = PurePosixPath(unicodedata.normalize("NFC", path.relative_to(export).as_posix()))
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            continue  # a link may lead anywhere
+        status = path.stat()
+        file = File(path.name, status.st_mtime, status.st_size, path.read_bytes) if path.is_file() else None
+        entries.append((inside, file))
+    return entries
+
+
+def _zip_entries(export: Path) -> list[tuple[PurePosixPath, File | None]]:
+    def reader(info: zipfile.ZipInfo) -> Callable[[], bytes]:
+        def read() -> bytes:
+            with zipfile.ZipFile(export) as archive, archive.open(info) as opened:
+                return opened.read(MAX_BYTES + 1)  # whatever size the archive claims
+
+        return read
+
+    entries = []
+    with zipfile.ZipFile(export) as archive:
+        for info in archive.infolist():
+            path = PurePosixPath(unicodedata.normalize("NFC", info.filename.replace("\\", "/")))
+            if not path.parts or stat.S_ISLNK(info.external_attr >> 16):
+                continue
+            file = None
+            if not info.is_dir():
+                when = time.mktime((*info.date_time, 0, 0, -1))
+                file = File(path.name, when, info.file_size, reader(info))
+            entries.append((path, file))
+    return entries
+
+
+def _student(path: PurePosixPath, file: File | None) -> Submission:
+    """The student whose path this is, with this one file."""
+    top, files = path.parts[0], [file] if file else []
+    if path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:", top):
+        return Submission(_safe(str(path)), str(path), top, unsafe=str(path))
+    known = MOODLE.fullmatch(top) or (CANVAS.fullmatch(top) if file and len(path.parts) == 1 else None)
+    if known:
+        groups = known.groupdict()
+        folder = top.removesuffix(groups["file"]) if groups["file"] else top
+        return Submission(groups["id"], groups["name"], folder, files, bool(groups.get("late")))
+    name = top if len(path.parts) > 1 or not file else path.stem
+    return Submission(_safe(name), name, name, files)
+
+
+def _safe(name: str) -> str:
+    """The name without what has a meaning in paths and patterns."""
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.")[:80] or "student"
+
+
+def _with_own_ids(submissions: list[Submission]) -> list[Submission]:
+    """The same, where no two students have the same id, also on a disk that takes A for a."""
+    taken: set[str] = set()
+    for submission in submissions:
+        wanted, number = submission.student, 2
+        while submission.student.casefold() in taken:
+            submission.student, number = f"{wanted}-{number}", number + 1
+        taken.add(submission.student.casefold())
+    return submissions

@@ -1,0 +1,210 @@
+"""A folder in nbgrader's course layout for one assignment: what is graded, how it went, points, pages.
+
+OUTPUT/grades.csv             one line a student
+OUTPUT/pages/FOLDER/…html     one feedback page a student, in folders named as Moodle names them
+OUTPUT/results/STUDENT.json   how it went; who is there and unchanged is not graded again
+OUTPUT/logs/STUDENT.txt       what nbgrader said
+OUTPUT/gradebook.db, source/, release/, submitted/, autograded/, feedback/    nbgrader's own
+"""
+
+from __future__ import annotations
+
+import csv
+import html
+import json
+import os
+import shutil
+import sys
+import warnings
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import nbformat
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.preprocessors import SaveAutoGrades
+from sqlalchemy.exc import SAWarning
+
+from grading.preflight import label
+from grading.worker import CONFIG, open_course
+
+GRADED = ("graded", "incomplete")
+COLUMNS = ("student", "name", "assignment", "status", "total", "max")
+PAGE = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title></head>
+<body><h1>{title}</h1><p>{text}</p></body></html>
+"""
+
+
+@dataclass
+class Result:
+    """What became of one student's submission.
+
+    Attributes:
+        status: "graded"; "incomplete" (graded, but answers were missing or a cell ran out of time);
+            "refused" (the file cannot be graded); "stopped" (it ran into a limit or ended itself);
+            "missing" (on the roster, handed in nothing).
+        notes: the reasons, in plain words.
+    """
+
+    student: str
+    name: str
+    folder: str
+    status: str = "missing"
+    notes: list[str] = field(default_factory=lambda: ["nothing was handed in"])
+    file: str = ""
+    sha256: str = ""
+    late: bool = False
+
+
+class Course:
+    """The folder `root`, for one assignment of the course `source` (as exercises/ is one)."""
+
+    def __init__(self, root: Path, source: Path, assignment: str):
+        """Lay the folder out and let nbgrader read the assignment, unless both was done.
+
+        Raises:
+            ValueError: there is no such assignment, nbgrader cannot read it, or the folder is another one's.
+        """
+        self.root, self.assignment = root.resolve(), assignment
+        notebooks = sorted((source / "source" / assignment).glob("*.ipynb"))
+        if len(notebooks) != 1:
+            known = ", ".join(sorted(path.name for path in (source / "source").glob("*/"))) or "none"
+            raise ValueError(f"{source}: no assignment {assignment!r} of one notebook; there are: {known}")
+        self.notebook = notebooks[0].stem
+        if not (self.root / "assignment.db").is_file():
+            if self.root.exists() and any(self.root.iterdir()):
+                raise ValueError(f"{root}: expected a new or an empty folder, or one of an earlier run")
+            self._lay_out(source)
+        kept = self.root / "source" / assignment / notebooks[0].name
+        if not kept.is_file() or kept.read_bytes() != notebooks[0].read_bytes():
+            raise ValueError(
+                f"{root}: made for another assignment or another version of it; take a new --output"
+            )
+        self.release = nbformat.read(self.root / "release" / assignment / notebooks[0].name, as_version=4)
+
+    def _lay_out(self, source: Path) -> None:
+        self.root.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(source / "source" / self.assignment, self.root / "source" / self.assignment)
+        shutil.copy(source / CONFIG, self.root / CONFIG)
+        # nbgrader calls alembic by its name, which is in the environment of this Python.
+        os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        made = open_course(self.root).generate_assignment(self.assignment)
+        if not made["success"]:
+            shutil.rmtree(self.root)
+            raise ValueError(f"nbgrader cannot read {self.assignment}:\n{made.get('log', made['error'])}")
+        # The state before any submission, from which each of them is graded.
+        shutil.copy(self.root / "gradebook.db", self.root / "assignment.db")
+
+    def gradebook(self) -> Gradebook:
+        return Gradebook(f"sqlite:///{self.root / 'gradebook.db'}")
+
+    def place(self, step: str, student: str, suffix: str = ".ipynb") -> Path:
+        """Where nbgrader keeps a student's notebook of a step: submitted, autograded or feedback."""
+        return self.root / step / student / self.assignment / f"{self.notebook}{suffix}"
+
+    def results(self) -> dict[str, Result]:
+        """Student -> result, as far as there are any."""
+        files = sorted((self.root / "results").glob("*.json"))
+        found = [Result(**json.loads(file.read_text(encoding="utf-8"))) for file in files]
+        return {result.student: result for result in found}
+
+    def keep(self, result: Result) -> None:
+        """Store a result, and the points of a graded notebook."""
+        if result.status in GRADED:
+            self._save_points(result)
+        path = self.root / "results" / f"{result.student}.json"
+        path.parent.mkdir(exist_ok=True)
+        text = json.dumps(asdict(result), ensure_ascii=False, indent=1)
+        path.write_text(text, encoding="utf-8", errors="replace")
+
+    def _save_points(self, result: Result) -> None:
+        """Let nbgrader read the points out of the graded notebook into the class's gradebook."""
+        where = {"student": result.student, "assignment": self.assignment, "notebook": self.notebook}
+        where["db_url"] = f"sqlite:///{self.root / 'gradebook.db'}"
+        notebook = nbformat.read(self.place("autograded", result.student), as_version=4)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SAWarning)  # of nbgrader's ways with sqlalchemy 2
+            with self.gradebook() as gradebook:
+                gradebook.update_or_create_student(result.student, last_name=result.name)
+                gradebook.update_or_create_submission(self.assignment, result.student)
+            SaveAutoGrades().preprocess(notebook, {"nbgrader": where})
+
+    def report(self, roster: dict[str, str] | None = None, again: bool = False) -> list[dict]:
+        """Write grades.csv and the pages; returns the lines of the table.
+
+        Args:
+            roster: student -> name of those who ought to be in the table.
+            again: have nbgrader write its pages anew, with the points given by hand.
+        """
+        results = self.results()
+        for student, name in (roster or {}).items():
+            if student not in results and name not in {result.name for result in results.values()}:
+                results[student] = Result(student, name, student)
+        if again:
+            made = open_course(self.root).generate_feedback(self.assignment)
+            if not made["success"]:
+                raise ValueError(f"nbgrader could not write its pages:\n{made.get('log', made['error'])}")
+        with self.gradebook() as gradebook:
+            cells = [
+                cell
+                for cell in self.release.cells
+                if cell.metadata.get("nbgrader", {}).get("points") is not None
+            ]
+            names = [cell.metadata.nbgrader.grade_id for cell in cells]
+            most = sum(cell.metadata.nbgrader.points for cell in cells)
+            rows = []
+            for result in sorted(results.values(), key=lambda result: result.student):
+                row = {"student": result.student, "name": result.name, "assignment": self.assignment}
+                row |= {"status": result.status, "max": f"{most:g}", "late": "yes" if result.late else ""}
+                row |= {"file": result.file, "reason": "; ".join(result.notes)}
+                rows.append(row | self._points(gradebook, result))
+                self._page(result)
+        columns = [*COLUMNS, *map(label, names), "by hand", "late", "file", "reason"]
+        with open(self.root / "grades.csv", "w", newline="", encoding="utf-8-sig", errors="replace") as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            writer.writerows({key: harmless(value) for key, value in row.items()} for row in rows)
+        return rows
+
+    def _points(self, gradebook: Gradebook, result: Result) -> dict[str, str]:
+        """Column -> points; nothing where nothing was graded, so that no one takes it for a 0."""
+        try:
+            submission = gradebook.find_submission_notebook(self.notebook, self.assignment, result.student)
+        except MissingEntry:
+            return {}
+        if result.status not in GRADED:
+            return {}
+        points = {label(grade.name): f"{grade.score:g}" for grade in submission.grades}
+        by_hand = [label(grade.name) for grade in submission.grades if grade.needs_manual_grade]
+        points |= dict.fromkeys(by_hand, "")
+        return points | {"total": f"{submission.score:g}", "by hand": " ".join(sorted(by_hand))}
+
+    def _page(self, result: Result) -> None:
+        """The student's page: nbgrader's, or one that says why there is none."""
+        folder = self.root / "pages" / result.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        page, feedback = folder / f"{self.assignment}.html", self.place("feedback", result.student, ".html")
+        if result.status in GRADED:
+            shutil.copyfile(feedback, page)
+            return
+        title = html.escape(f"{self.assignment}: {result.status}")
+        text = html.escape(". ".join([*result.notes, result.file] if result.file else result.notes))
+        page.write_text(PAGE.format(title=title, text=text), encoding="utf-8", errors="replace")
+
+
+def harmless(value: str) -> str:
+    """A text that a spreadsheet does not take for a formula."""
+    return f"'{value}" if value.startswith(("=", "+", "-", "@", "\t")) else value
+
+
+def read_roster(path: Path) -> dict[str, str]:
+    """Student -> name, from a CSV that has a column `student` and may have a column `name`.
+
+    Raises:
+        ValueError: there is no such column.
+    """
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    if not rows or "student" not in rows[0]:
+        raise ValueError(f"{path}: expected a CSV with a column 'student', and 'name' if there are names")
+    return {row["student"]: row.get("name") or row["student"] for row in rows}

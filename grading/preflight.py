@@ -1,0 +1,195 @@
+"""Before grading: is this the assignment's notebook, and does nbgrader still know its cells?
+
+Editors drop what they do not know. Without its metadata a cell is no answer and no check to nbgrader, which
+then gives 0 points and says nothing. The release version of an assignment tells which cells there have to be.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import logging
+import re
+import warnings
+from collections import Counter
+from dataclasses import dataclass, field
+
+import nbformat
+from nbformat import NotebookNode, v4
+
+MAKE = {"code": v4.new_code_cell, "markdown": v4.new_markdown_cell, "raw": v4.new_raw_cell}
+
+
+class Refused(Exception):
+    """This file cannot be graded; the message says why, for the instructor."""
+
+
+@dataclass
+class Mended:
+    """A notebook that nbgrader can grade.
+
+    Attributes:
+        notebook: all the cells of the release version with its metadata, and what the student added.
+        notes: what was mended, in plain words.
+        found: how many of the assignment's cells were there.
+        missing: the names of answers that were not.
+    """
+
+    notebook: NotebookNode
+    notes: list[str] = field(default_factory=list)
+    found: int = 0
+    missing: list[str] = field(default_factory=list)
+
+
+def preflight(data: bytes, release: NotebookNode) -> Mended:
+    """The submitted notebook with all the cells and the metadata of the release version.
+
+    A cell is known by nbgrader's metadata, by its id (also where Colab keeps it), by its first line, or by
+    what it defines or checks. Locked cells come from the release version. What a student added stays where it
+    is; outputs and all other metadata go, so that a tag cannot keep a check from running.
+
+    Args:
+        data: the bytes of the file.
+        release: what nbgrader made for students.
+
+    Raises:
+        Refused: the file is empty, no UTF-8, no notebook, or none of the assignment's answers is in it.
+    """
+    submitted = _read(data)
+    wanted = {_grade_id(cell): cell for cell in release.cells if _grade_id(cell)}
+    answers = [name for name, cell in wanted.items() if cell.metadata.nbgrader.solution]
+    place = _places(submitted, wanted)
+    if not place.keys() & set(answers):
+        first = next((line for cell in submitted for line in cell.source.splitlines() if line.strip()), "")
+        raise Refused(
+            f"none of the assignment's {len(answers)} answers is in it; it begins with {first[:60]!r}"
+        )
+    mended = Mended(v4.new_notebook(metadata=copy.deepcopy(release.metadata)), found=len(place))
+    lost = sum(_grade_id(submitted[index]) != name for name, index in place.items())
+    if lost:
+        mended.notes.append(f"nbgrader's metadata was lost and is restored for {lost} cells")
+    names, changed = {index: name for name, index in place.items()}, []
+    cells = mended.notebook.cells
+    texts = {cell.source: cell.id for cell in release.cells if not _grade_id(cell)}
+    for index, cell in enumerate(submitted):
+        if index not in names:
+            own_id = texts.pop(cell.source, f"added-{index}")
+            cells.append(MAKE[cell.cell_type](cell.source, id=own_id))
+            continue
+        known = copy.deepcopy(wanted[names[index]])
+        if not known.metadata.nbgrader.locked:
+            known.source = cell.source
+        elif known.source.split() != cell.source.split():
+            changed.append(label(names[index]))
+        cells.append(known)
+    if changed:
+        mended.notes.append(f"{', '.join(changed)}: the check had been changed and is the released one again")
+    defined = set().union(*(_defined(cell) for cell in submitted))
+    for name, cell in wanted.items():
+        if name in place:
+            continue
+        if name not in answers:
+            mended.notes.append(f"{label(name)}: the check was missing and is put back")
+        elif _defined(cell) and _defined(cell) <= defined:
+            mended.notes.append(f"{label(name)}: the answer stands in another cell")
+            continue
+        else:
+            mended.missing.append(name)
+        cells.insert(_behind_predecessor(cells, release.cells, cell), copy.deepcopy(cell))
+    return mended
+
+
+def label(name: str) -> str:
+    """ "4.2" for the cells of exercise 4.2, the name as it is for any other."""
+    exercise = re.fullmatch(r"exercise-(\d+)-(\d+)-\w+", name)
+    return ".".join(exercise.groups()) if exercise else name
+
+
+def _read(data: bytes) -> list[NotebookNode]:
+    """The cells of the notebook in these bytes: type, source as one string, id, metadata."""
+    if not data.strip():
+        raise Refused("the file is empty")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        wrong = f"byte {data[error.start]:#04x} at position {error.start}"
+        raise Refused(f"not in UTF-8, as notebooks are: {wrong}") from error
+    logger = logging.getLogger("traitlets")
+    before = logger.level
+    logger.setLevel(
+        logging.CRITICAL
+    )  # nbformat reports what it finds invalid; that is mended or refused here
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            cells = nbformat.reads(text, as_version=4).cells
+        for cell in cells:
+            cell.source = cell.source if isinstance(cell.source, str) else "".join(cell.source)
+            cell.metadata = NotebookNode(cell.get("metadata") or {})
+            MAKE[cell.cell_type](cell.source, id="a")
+        return cells
+    except Exception as error:  # whatever the file holds, the class is graded
+        raise Refused(f"not a notebook: {type(error).__name__}: {str(error)[:100]}") from error
+    finally:
+        logger.setLevel(before)
+
+
+def _places(cells: list[NotebookNode], wanted: dict[str, NotebookNode]) -> dict[str, int]:
+    """Name of each wanted cell that is there -> its index."""
+    signs = {name: _signs(cell) for name, cell in wanted.items()}
+    often = Counter(sign for found in signs.values() for sign in found)
+    matches = []
+    for index, cell in enumerate(cells):
+        shown = _signs(cell)
+        for name, known in signs.items():
+            # A copied cell has the metadata and the first line of the cell itself, but an id of its own.
+            score = sum(weight for sign, weight in known.items() if sign in shown and often[sign] == 1)
+            matches.append((score, index, name))
+    place: dict[str, int] = {}
+    for score, index, name in sorted(matches, reverse=True):
+        if score and name not in place and index not in place.values():
+            place[name] = index
+    return place
+
+
+def _signs(cell: NotebookNode) -> dict[tuple, int]:
+    """By what a cell can be known, and how much that weighs."""
+    signs = [
+        (("name", _grade_id(cell)), 64),
+        (("id", cell.get("id")), 32),
+        (("id", cell.metadata.get("id")), 32),
+    ]
+    first = cell.source.strip().partition("\n")[0]
+    if first.startswith("#"):
+        signs.append((("first line", "".join(first.split())), 16))
+    if cell.cell_type == "code":
+        calls = re.findall(r"\bcheck\(\s*[\"']([^\"']+)[\"']", cell.source)
+        signs += [(("checks", call), 1) for call in calls]
+        signs += [(("defines", name), 1) for name in _defined(cell)]
+    return {sign: weight for sign, weight in signs if sign[1] and isinstance(sign[1], str)}
+
+
+def _grade_id(cell: NotebookNode) -> str | None:
+    """The name that nbgrader gave the cell."""
+    known = cell.metadata.get("nbgrader")
+    used = isinstance(known, dict) and any(known.get(use) for use in ("grade", "solution", "locked", "task"))
+    return known.get("grade_id") if used else None
+
+
+def _defined(cell: NotebookNode) -> set[str]:
+    """Names that a code cell binds at its top level; none if it does not parse."""
+    if cell.cell_type != "code":
+        return set()
+    try:
+        body = ast.parse(re.sub(r"^\s*[%!].*$", "pass", cell.source, flags=re.M)).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    names = {node.name for node in body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+    targets = [target for node in body if isinstance(node, ast.Assign) for target in node.targets]
+    return names | {part.id for target in targets for part in ast.walk(target) if isinstance(part, ast.Name)}
+
+
+def _behind_predecessor(cells: list[NotebookNode], released: list[NotebookNode], cell: NotebookNode) -> int:
+    """Where a missing cell goes: behind the last of those that stand before it in the release version."""
+    before = {other.id for other in released[: released.index(cell)]}
+    return max((index for index, other in enumerate(cells, start=1) if other.id in before), default=0)

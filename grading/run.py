@@ -1,0 +1,223 @@
+"""From submissions to results: the file that counts is mended, and graded in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import multiprocessing
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+import nbformat
+import psutil
+from nbformat import NotebookNode
+
+from grading.collect import MAX_BYTES, File, Submission
+from grading.course import GRADED, Course, Result
+from grading.preflight import Mended, Refused, label, preflight
+from grading.worker import CONFIG, MARK, Limits, work
+
+
+def grade_all(
+    course: Course, submissions: list[Submission], limits: Limits, jobs: int, again: bool = False
+) -> Iterator[Result]:
+    """Grade a class, `jobs` notebooks at once, and yield each result when it is stored.
+
+    Who was graded in an earlier run and handed in the same file is left as he is, unless `again`.
+    """
+    known = course.results()
+    with ThreadPoolExecutor(jobs) as pool:
+        pending = {}
+        for submission in submissions:
+            result, mended = examine(submission, course.release)
+            old = known.get(result.student)
+            if mended and not again and old and old.status in GRADED and old.sha256 == result.sha256:
+                yield old
+            elif mended:
+                pending[pool.submit(_grade, course, result, mended, limits)] = result
+            else:
+                course.keep(result)
+                yield result
+        try:
+            for done in as_completed(pending):
+                result = pending[done]
+                try:
+                    done.result()
+                    course.keep(result)
+                except Exception as error:  # the others are graded
+                    result.status = "stopped"
+                    result.notes.append(f"grading failed: {type(error).__name__}: {error}")
+                    course.keep(result)
+                yield result
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def examine(submission: Submission, release: NotebookNode) -> tuple[Result, Mended | None]:
+    """The file that counts, mended; or None, and the result says why."""
+    result = Result(submission.student, submission.name, submission.folder, "refused", late=submission.late)
+    if submission.unsafe:
+        result.folder, result.notes = result.student, ["its path in the archive leads out of it"]
+        return result, None
+    result.file = ", ".join(file.name for file in submission.files)
+    notebooks = [file for file in submission.files if file.name.lower().endswith(".ipynb")]
+    if not notebooks:
+        result.notes = ["no notebook (.ipynb) among the files" if submission.files else "an empty folder"]
+        return result, None
+    fitting, reasons = [], []
+    for file in sorted(notebooks, key=lambda file: (file.time, file.name), reverse=True):
+        try:
+            data = _bytes(file)
+            fitting.append((preflight(data, release), file, hashlib.sha256(data).hexdigest()))
+        except Exception as error:  # whatever is in it, the others are graded
+            reason = str(error) if isinstance(error, Refused) else f"cannot be read: {error!r}"
+            reasons.append(f"{file.name}: {reason}" if len(notebooks) > 1 else reason)
+    if not fitting:
+        result.notes = reasons
+        return result, None
+    # The one with the most cells of the assignment; of equal ones, the latest, which stands first.
+    mended, file, sha256 = max(fitting, key=lambda fit: fit[0].found)
+    result.file, result.sha256, result.status, result.notes = file.name, sha256, "graded", list(mended.notes)
+    if mended.missing:
+        result.status = "incomplete"
+        result.notes += [f"{label(name)}: the answer's cell is missing" for name in mended.missing]
+    if len(notebooks) > 1:
+        result.notes.append(f"one of {len(notebooks)} notebooks: the latest of those that fit best")
+    return result, mended
+
+
+def _bytes(file: File) -> bytes:
+    if file.size > MAX_BYTES:
+        raise Refused(f"larger than {MAX_BYTES >> 20} MB")
+    data = file.read()
+    if len(data) > MAX_BYTES:
+        raise Refused(f"larger than {MAX_BYTES >> 20} MB")
+    return data
+
+
+def _grade(course: Course, result: Result, mended: Mended, limits: Limits) -> None:
+    """Run nbgrader on one notebook, in a folder and a process of its own; completes the result."""
+    submitted = course.place("submitted", result.student)
+    submitted.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(mended.notebook, submitted)
+    reason, began = _attempt(course, result.student, limits)
+    if reason and not began:  # such as a port that another kernel took in the same moment
+        reason, _ = _attempt(course, result.student, limits)
+    if reason:
+        result.status = "stopped"
+        result.notes.append(reason)
+        return
+    notebook = nbformat.read(course.place("autograded", result.student), as_version=4)
+    troubles = {}
+    for cell in notebook.cells:
+        for error in cell.get("outputs", []):
+            if error.output_type == "error" and "nbgrader" in cell.metadata:
+                # Of an answer and its check the first, as one follows from the other.
+                troubles.setdefault(label(cell.metadata.nbgrader.grade_id), error)
+            if error.get("ename") == "CellTimeoutError":
+                result.status = "incomplete"
+    result.notes += [_trouble(name, error, limits) for name, error in troubles.items()]
+
+
+def _attempt(course: Course, student: str, limits: Limits) -> tuple[str, bool]:
+    """Why it stopped, empty if it did not, and whether a cell was run; what nbgrader made is kept."""
+    with tempfile.TemporaryDirectory(prefix="grading-", ignore_cleanup_errors=True) as name:
+        root = Path(name)
+        shutil.copytree(course.root / "source", root / "source", ignore=shutil.ignore_patterns("*.ipynb"))
+        shutil.copy(course.root / CONFIG, root)
+        shutil.copy(course.root / "assignment.db", root / "gradebook.db")
+        inside = root / course.place("submitted", student).relative_to(course.root)
+        inside.parent.mkdir(parents=True)
+        shutil.copy(course.place("submitted", student), inside)
+        ended = _run(root, course.assignment, student, limits)
+        _log(root, course.root / "logs" / f"{student}.txt")
+        reason = _why_stopped(root, ended, limits)
+        for step, suffix in [("autograded", ".ipynb"), ("feedback", ".html")]:
+            kept = course.place(step, student, suffix)
+            kept.unlink(missing_ok=True)
+            made = root / kept.relative_to(course.root)
+            if not reason and made.stat().st_size > MAX_BYTES:
+                reason = f"it displayed more than {MAX_BYTES >> 20} MB"
+            if not reason:
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(made, kept)
+        return reason, (root / "cell.txt").is_file()
+
+
+def _run(root: Path, assignment: str, student: str, limits: Limits) -> bool:
+    """Grade in a process of its own; False if its time was up. What it started ends with it."""
+    context = multiprocessing.get_context("forkserver")  # has imported nbgrader when a process starts
+    context.set_forkserver_preload(["grading.worker"])
+    mark = uuid.uuid4().hex
+    process = context.Process(target=work, args=(root, assignment, student, limits, mark))
+    process.start()
+    try:
+        process.join(limits.seconds)
+        return process.exitcode is not None
+    finally:
+        _end(process, mark)
+
+
+def _end(process: multiprocessing.Process, mark: str) -> None:
+    """Kill the process and all that has its mark in the environment, in whatever group it is."""
+    process.kill()
+    for _ in range(20):
+        left = []
+        for other in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if other.environ().get(MARK) == mark:
+                    other.kill()
+                    left.append(other)
+        if not left:
+            break
+        psutil.wait_procs(left, timeout=1)
+    process.join()
+
+
+def _log(root: Path, path: Path) -> None:
+    """Keep what the worker said."""
+    path.parent.mkdir(exist_ok=True)
+    parts = []
+    for file in (root / "output.txt", root / "result.json"):
+        if file.is_file():
+            with open(file, "rb") as opened:
+                parts.append(opened.read(2**20).decode("utf-8", "replace").replace("\\n", "\n"))
+    path.write_text("\n".join(parts), encoding="utf-8", errors="replace")
+
+
+def _why_stopped(root: Path, ended: bool, limits: Limits) -> str:
+    """Why there is no grade; empty if there is one."""
+    cell = root / "cell.txt"
+    where = (
+        f" in the cell {label(cell.read_text(encoding='utf-8'))!r}" if cell.is_file() else " before it began"
+    )
+    if not ended:
+        return f"not finished after {limits.seconds} s, stopped{where}"
+    try:
+        told = json.loads((root / "result.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return f"its process ended{where}"
+    if told["success"]:
+        return ""
+    said = told.get("log", "") + told.get("error", "")
+    if "DeadKernelError" in said:
+        return f"Python ended{where}: by a call such as os._exit, a crash, or for want of memory"
+    if "CellTimeoutError" in said:
+        return f"it did not stop when its time was up{where}"
+    last = [line for line in said.splitlines() if "Error" in line] or ["no reason given"]
+    return f"nbgrader could not grade it{where}: {last[-1][:200]}"
+
+
+def _trouble(name: str, error: NotebookNode, limits: Limits) -> str:
+    """What went wrong in the cells of an exercise, in one line."""
+    if error.ename in ("CellTimeoutError", "KeyboardInterrupt"):
+        return f"{name}: stopped after {limits.cell_seconds} s"
+    said = (error.evalue.strip().splitlines() or [""])[0][:300]
+    if error.ename == "CheckFailed":  # begins with the name, and speaks for itself
+        return said
+    return f"{name}: {error.ename}" + (f": {said}" if said else "")

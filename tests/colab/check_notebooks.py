@@ -1,0 +1,170 @@
+"""Every notebook as Colab would run it: make colab-test, or COLAB_PYTHON=… for another interpreter.
+
+Colab's packages, a stub of `google.colab` where there is no real one, an empty folder, and no vae_lib but the
+one that the notebooks' own first cell installs, from a copy of what GitHub would send.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+import time
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import nbformat
+import pytest
+from jupyter_client import AsyncKernelManager
+from jupyter_client.kernelspec import KernelSpecManager
+from nbclient import NotebookClient
+
+from tools.address import address, notebooks
+from vae_lib.explorers import EXPLORERS
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON = os.environ.get("COLAB_PYTHON", str(ROOT / ".venv-colab" / "bin" / "python"))
+ENVIRONMENT = {"PYTHONPATH": "", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}  # no way to this repository
+STUB = ROOT / "tests" / "colab" / "stub"
+VIEW = "application/vnd.jupyter.widget-view+json"
+# At the end of the path, so that the real package comes first where there is one.
+STARTUP = f"import sys; sys.path.append({str(STUB)!r}); import google.colab.output"
+AT_A_TIME = 2
+
+PATHS = [path for path in notebooks() if path.is_relative_to(ROOT / "book")]
+
+each_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: f"{path.parent.name}-{path.stem}")
+
+
+def colab(*arguments: str) -> str:
+    """What Colab's interpreter prints, run in an empty folder."""
+    with tempfile.TemporaryDirectory() as empty:
+        run = subprocess.run(
+            [PYTHON, *arguments], cwd=empty, env=os.environ | ENVIRONMENT, capture_output=True, text=True
+        )
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def packages() -> set[str]:
+    return set(colab("-m", "pip", "freeze").splitlines())
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory):
+    """vae_lib installed by the install cell; the packages before and after, and the seconds that it took."""
+    archive = tmp_path_factory.mktemp("github") / f"{address().tag}.zip"
+    with zipfile.ZipFile(archive, "w") as zipped:
+        for file in (ROOT / "pyproject.toml", ROOT / "README.md", *(ROOT / "vae_lib").rglob("*.*")):
+            if "__pycache__" not in file.parts:
+                zipped.write(file, f"{address().name}-{address().version}/{file.relative_to(ROOT)}")
+    colab("-m", "pip", "uninstall", "-q", "-y", "vae_lib")
+    cell = address().install_cell()
+    assert cell.count(address().archive) == 1
+    before, start = packages(), time.perf_counter()
+    colab("-c", cell.replace(address().archive, archive.as_uri()))
+    seconds = time.perf_counter() - start
+    return before, packages(), seconds
+
+
+class Run:
+    """A notebook that was run: its cells with what they showed, the states of its widgets, its error."""
+
+    def __init__(self, path: Path, kernels: Path):
+        manager = AsyncKernelManager(kernel_name="colab")
+        manager.kernel_spec_manager = KernelSpecManager(kernel_dirs=[str(kernels)])
+        self.notebook = nbformat.read(path, as_version=4)
+        self.stored = {cell.id: printed(cell) for cell in nbformat.read(path, as_version=4).cells}
+        self.error = None
+        with tempfile.TemporaryDirectory() as empty:
+            client = NotebookClient(
+                self.notebook, km=manager, timeout=300, resources={"metadata": {"path": empty}}
+            )
+            try:
+                client.execute()
+            except Exception as error:  # of the cell, or of a kernel that took too long or died
+                self.error = error
+        self.states = client.widget_state
+
+
+@pytest.fixture(scope="session")
+def runs(installed, tmp_path_factory, request) -> dict[Path, Run]:
+    """Each notebook that is asked about."""
+    kernels = tmp_path_factory.mktemp("kernels")
+    (kernels / "colab").mkdir()
+    command = [PYTHON, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    command += ["--log-level=ERROR", f"--IPKernelApp.exec_lines={STARTUP}"]
+    spec = {"argv": command, "display_name": "Colab", "language": "python", "env": ENVIRONMENT}
+    (kernels / "colab" / "kernel.json").write_text(json.dumps(spec))
+    asked = {item.callspec.params["path"] for item in request.session.items if hasattr(item, "callspec")}
+    paths = sorted(asked)
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        return dict(zip(paths, pool.map(lambda path: Run(path, kernels), paths), strict=True))
+
+
+def printed(cell) -> str:
+    outputs = [output for output in cell.get("outputs", []) if output.output_type == "stream"]
+    return "".join(output.text for output in outputs if output.name == "stdout")
+
+
+def test_first_cell_installs_vae_lib_and_nothing_else(installed):
+    before, after, seconds = installed
+    (new,) = after - before
+    assert new.startswith("vae_lib") and before < after
+    assert seconds < 60, "in seconds"
+
+
+@each_notebook
+def test_runs_and_prints_what_the_book_says(path, runs):
+    run = runs[path]
+    assert run.error is None, f"{path.name}\n{run.error}"
+    for cell in run.notebook.cells:
+        if "nbval-ignore-output" not in cell.metadata.get("tags", []):
+            assert printed(cell) == run.stored[cell.id], cell.id
+
+
+@each_notebook
+def test_nothing_warns(path, runs):
+    for cell in runs[path].notebook.cells:
+        for output in cell.get("outputs", []):
+            assert output.get("name") != "stderr", f"{cell.id}: {output.text}"
+
+
+@each_notebook
+def test_figures_with_sliders_are_widgets(path, runs):
+    for cell in runs[path].notebook.cells:
+        for output in cell.get("outputs", []):
+            markup = output.get("data", {}).get("text/html", "")
+            assert not ("vae-explorer" in markup or (markup and VIEW in output.data)), f"{cell.id}: a stub"
+    for explorer, output, state in explorers(runs[path]):
+        assert set(output.data) == {"text/plain", VIEW}
+        assert output.metadata[VIEW]["colab"]["custom_widget_manager"]["url"].startswith("https://")
+        # by these, Colab's manager finds anywidget's own script, which runs ours
+        assert (state["_model_module"], state["_model_name"]) == ("anywidget", "AnyModel")
+        assert (state["_view_module"], state["_view_name"]) == ("anywidget", "AnyView")
+        assert state["_model_module_version"] == state["_view_module_version"] != ""
+        assert state["_esm"] == explorer._esm and state["_css"] == explorer._css
+        assert state["_anywidget_id"].endswith(f".{explorer.__name__}")
+        assert {key: state[key] for key in explorer.parameters()} == explorer().state()
+        assert state["_spec"]["question"] == explorer.question
+
+
+def explorers(run: Run):
+    """(class, output, state) of each explorer that a notebook shows."""
+    for cell in run.notebook.cells:
+        for output in cell.get("outputs", []):
+            view = output.get("data", {}).get(VIEW)
+            state = run.states.get(view["model_id"], {}) if view else {}
+            name = state.get("_anywidget_id", "").rpartition(".")[2]
+            for explorer in EXPLORERS.values():
+                if explorer.__name__ == name:
+                    yield explorer, output, state
+
+
+def test_every_explorer_was_seen(runs):
+    if len(runs) < len(PATHS):
+        pytest.skip("not every notebook was run")
+    seen = {explorer for run in runs.values() for explorer, _, _ in explorers(run)}
+    assert seen == set(EXPLORERS.values())

@@ -1,0 +1,57 @@
+"""The runs that which_bug shows: complete, in an order of their own, and silent before a guess."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from examples import bugs
+
+from vae_lib.explorers import WhichBug, which_bug
+from vae_lib.gallery import PROGRAMS, Fingerprint
+
+
+def runs(**changes) -> dict:
+    given = {
+        "curves": dict.fromkeys(PROGRAMS, [(1.0, 2.0)] * 60),
+        "fingerprints": dict.fromkeys(PROGRAMS, Fingerprint(-20.0, torch.tensor([0.5, 0.0]))),
+        "samples": dict.fromkeys(PROGRAMS, torch.zeros(6, 64)),
+    }
+    return given | changes
+
+
+def test_every_program_is_a_case_and_not_in_the_order_of_the_gallery():
+    assert sorted(which_bug.ORDER) == sorted(PROGRAMS) and list(which_bug.ORDER) != list(PROGRAMS)
+    there = json.loads(json.dumps(bugs()))
+    assert [run["code"] for run in there["cases"]] == list(which_bug.ORDER)
+    assert WhichBug(_data=there).numbers() == WhichBug(_data=bugs()).numbers()
+
+
+def test_what_was_evaluated_is_shown_after_a_guess_only():
+    explorer = WhichBug(_data=which_bug.cases(**runs()), case=3, epoch=7)
+    hidden = ("elbo", "elbo_lost", "kl", "active_units")
+    assert [explorer.numbers()[name] for name in hidden] == [None] * 4
+    assert explorer.numbers()["reported_loss"] == 3.0
+    explorer.guess = "no_noise"
+    assert [explorer.numbers()[name] for name in hidden] == [-20.5, 0.0, 0.5, 1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"curves": {}}, "no run of sigma_is_exp_logvar"),
+        ({"curves": dict.fromkeys(PROGRAMS, [(1.0, 2.0)] * 59)}, "60 epochs and 6 samples, got 59 and 6"),
+        ({"samples": dict.fromkeys(PROGRAMS, torch.zeros(5, 64))}, "got 60 and 5"),
+    ],
+)
+def test_incomplete_runs_are_refused(changes, words):
+    with pytest.raises(ValueError, match=words):
+        which_bug.cases(**runs(**changes))
+
+
+def test_other_data_are_refused():
+    with pytest.raises(ValueError, match="_data="):
+        WhichBug().numbers()
+    with pytest.raises(ValueError, match=r"_data must hold 12 cases of 60 epochs.* got 0 and 0"):
+        WhichBug(_data={"something": "else"})

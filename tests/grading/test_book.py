@@ -1,0 +1,63 @@
+"""The book's exercises are assignments for nbgrader, and what students start from fits them."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+from toy import ROOT, as_colab_saves, write
+
+from grading.__main__ import main
+from grading.course import Course
+from grading.preflight import preflight
+
+CHAPTERS = sorted(path.name for path in (ROOT / "exercises" / "source").glob("ch*"))
+
+
+def student_notebook(chapter: str) -> Path:
+    return next((ROOT / "book" / "exercises").glob(f"{chapter.removeprefix('ch')}_*.ipynb"))
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_nbgrader_reads_the_assignment(chapter: str, tmp_path: Path):
+    release = Course(tmp_path / "out", ROOT / "exercises", chapter).release
+    stated = re.search(r"\*\*Points:\*\* (\d+)\.", release.cells[0].source)[1]
+    checks = [
+        cell.metadata.nbgrader for cell in release.cells if cell.metadata.get("nbgrader", {}).get("grade")
+    ]
+    assert sum(check.points for check in checks) == int(stated)
+    assert not any("SOLUTION" in cell.source or "**Solution.**" in cell.source for cell in release.cells)
+    mended = preflight(student_notebook(chapter).read_bytes(), release)
+    assert (mended.notes, mended.missing) == ([], [])
+    assert mended.found == 2 * len(checks)
+
+
+def test_chapter_4_is_graded(tmp_path: Path):
+    source = ROOT / "exercises" / "source" / "ch04" / "ch04.ipynb"
+    for name in ("untouched", "right", "colab"):
+        (tmp_path / "export" / name).mkdir(parents=True)
+    shutil.copy(student_notebook("ch04"), tmp_path / "export" / "untouched")
+    shutil.copy(source, tmp_path / "export" / "right")
+    write(
+        as_colab_saves(nbformat.read(source, as_version=4)),
+        tmp_path / "export" / "colab" / "Copy of 04.ipynb",
+    )
+    main(
+        [
+            "grade",
+            str(tmp_path / "export"),
+            "--assignment=ch04",
+            f"--output={tmp_path / 'out'}",
+            "--memory-gb=2",
+        ]
+    )
+    with open(tmp_path / "out" / "grades.csv", newline="", encoding="utf-8-sig") as file:
+        rows = {row["name"]: row for row in csv.DictReader(file)}
+    assert {name: row["status"] for name, row in rows.items()} == dict.fromkeys(rows, "graded")
+    assert rows["right"]["total"] == rows["colab"]["total"] == rows["right"]["max"]
+    assert rows["untouched"]["total"] == "0"
+    assert rows["untouched"]["reason"].startswith("4.1: not attempted yet; 4.2: not attempted yet")

@@ -1,0 +1,266 @@
+"""A small class, graded once as an instructor would: each kind of trouble has its student."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import nbformat
+import psutil
+import pytest
+import toy
+
+from grading.__main__ import main
+from grading.course import Course
+from grading.worker import open_course
+
+LIMITS = ["--cell-seconds=5", "--seconds=45", "--memory-gb=1.5", "--jobs=2"]
+SLEEP = [sys.executable, "-c", "import time; time.sleep(4321)"]
+
+
+def without(notebook, cell_id: str):
+    notebook.cells.remove(toy.cell(notebook, cell_id))
+    return notebook
+
+
+def slow(notebook):
+    notebook.cells[2:2] = [nbformat.v4.new_code_cell("import time; time.sleep(4)") for _ in range(12)]
+    return notebook
+
+
+def tagged(notebook):
+    for cell in notebook.cells:
+        cell.metadata["tags"] = ["skip-execution"]
+    return notebook
+
+
+ASSERTION = "AssertionError: not c; 1.2: AssertionError: too small; 1.3: AssertionError: not doubled"
+WRONG = "def add(a, b):\n    return a"
+WARNING = "def add(a, b):\n    import warnings\n    warnings.warn('careful')\n    return a + b"
+STUBBORN = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass"
+FLOOD = "while True: print('x' * 100_000)"
+GREEDY = {
+    "a2": "everything = bytearray(50 * 2**30)\ndef add(a, b):\n    return a + b",
+    "a3": "more = bytearray(3 * 2**30)\ndef double(a):\n    return 2 * a",
+}
+LEAVE = f"import subprocess\nsubprocess.Popen({SLEEP}, start_new_session=True)\nanswer = 'c'"
+NO_CHECK = without(toy.right(), "exercise-1-2-check")
+NO_ANSWER = without(toy.right(), "exercise-1-3-answer")
+# Student -> the file, and what is expected: status, points of 1.1, 1.2 and 1.3, a part of the reason.
+CLASS = {
+    "Right": (toy.right(), "graded", "1 2 3", None),
+    "Nothing": (toy.student(), "graded", "0 0 0", f"1.1: {ASSERTION}"),
+    "Partly": (toy.right(a2=WRONG), "graded", "1 0 0", "1.2: AssertionError: too small; 1.3: "),
+    "Raising": (toy.right(a3="1 / 0"), "graded", "1 2 0", "1.3: ZeroDivisionError: division by zero"),
+    "Exiting": (toy.right(a2="import os; os._exit(0)"), "stopped", "", "Python ended in the cell '1.2'"),
+    "Looping": (toy.right(a2="while True: pass"), "incomplete", "1 0 0", "1.2: stopped after 5 s; 1.3: "),
+    "Stubborn": (
+        toy.right(a1=STUBBORN),
+        "stopped",
+        "",
+        "it did not stop when its time was up in the cell '1.1'",
+    ),
+    "Slow": (slow(toy.right()), "stopped", "", "not finished after 45 s, stopped in the cell 'import time"),
+    "Flooding": (
+        toy.right(a2=FLOOD),
+        "stopped",
+        "",
+        "it did not stop when its time was up in the cell '1.2'",
+    ),
+    "Greedy": (toy.right(**GREEDY), "graded", "1 0 0", "1.2: MemoryError; 1.3: MemoryError"),
+    "Leaving": (toy.right(a1=LEAVE), "graded", "1 2 3", None),
+    "Warned": (toy.right(a2=WARNING), "graded", "1 2 3", None),
+    "No check": (NO_CHECK, "graded", "1 2 3", "1.2: the check was missing and is put back"),
+    "No answer": (NO_ANSWER, "incomplete", "1 2 0", "1.3: the answer's cell is missing"),
+    "Colab": (toy.as_colab_saves(toy.right()), "graded", "1 2 3", "metadata was lost and is restored"),
+    "Skipping": (tagged(toy.student()), "graded", "0 0 0", f"1.1: {ASSERTION}"),
+    "Other": (nbformat.v4.new_notebook(), "refused", "", "none of the assignment's 4 answers is in it"),
+    "Empty": (b"", "refused", "", "the file is empty"),
+    "Latin": ("# café".encode("latin-1"), "refused", "", "not in UTF-8"),
+    "Ünïcode 李雷": (b"{", "refused", "", "not a notebook: NotJSONError"),
+}
+IDS = {name: str(1001 + number) for number, name in enumerate(CLASS)}
+
+
+def fingerprints(folder: Path) -> dict[str, str]:
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory) -> Path:
+    """The folder of an export and of all that grading it left."""
+    folder = tmp_path_factory.mktemp("class")
+    toy.course(folder / "course")
+    with zipfile.ZipFile(folder / "export.zip", "w") as archive:
+        for name, (file, *_) in CLASS.items():
+            data = file if isinstance(file, bytes) else toy.text(file)
+            archive.writestr(f"{name}_{IDS[name]}_assignsubmission_file_/work.ipynb", data)
+        archive.writestr("Pdf_2001_assignsubmission_file_/work.pdf", b"%PDF-1.7")
+    (folder / "roster.csv").write_text("student,name\n1001,Right\n3001,Absent\n")
+    before = fingerprints(folder)
+    arguments = line(
+        folder, "grade", str(folder / "export.zip"), f"--roster={folder / 'roster.csv'}", *LIMITS
+    )
+    command = [sys.executable, "-m", "grading", *arguments]
+    said = subprocess.run(command, cwd=toy.ROOT, capture_output=True, text=True)
+    assert said.returncode == 0, said.stderr
+    after = fingerprints(folder)
+    assert {path: after[path] for path in before} == before
+    (folder / "said.txt").write_text(said.stdout + said.stderr, encoding="utf-8")
+    return folder
+
+
+def line(folder: Path, *arguments: str) -> list[str]:
+    return [*arguments, f"--course={folder / 'course'}", "--assignment=toy", f"--output={folder / 'out'}"]
+
+
+def table(folder: Path) -> dict[str, dict[str, str]]:
+    with open(folder / "out" / "grades.csv", newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    assert len({row["student"] for row in rows}) == len(rows)
+    return {row["name"]: row for row in rows}
+
+
+def test_every_student_is_in_the_table(graded: Path):
+    rows = table(graded)
+    assert rows.keys() == {*CLASS, "Pdf", "Absent"}
+    assert {name: rows[name]["student"] for name in CLASS} == IDS
+    assert {row["max"] for row in rows.values()} == {"8"}
+    assert (rows["Pdf"]["status"], rows["Pdf"]["file"]) == ("refused", "work.pdf")
+    assert (rows["Absent"]["status"], rows["Absent"]["reason"]) == ("missing", "nothing was handed in")
+
+
+@pytest.mark.parametrize("name", [name for name in CLASS if CLASS[name][1]])
+def test_status_points_and_reason(name: str, graded: Path):
+    _, status, points, reason = CLASS[name]
+    row = table(graded)[name]
+    assert (row["status"], " ".join(filter(None, (row[n] for n in ("1.1", "1.2", "1.3"))))) == (
+        status,
+        points,
+    ), row
+    assert row["total"] == (f"{sum(map(int, points.split()))}" if points else "")
+    assert reason in row["reason"] if reason else row["reason"] == ""
+
+
+def test_who_has_no_points_is_named_with_the_file(graded: Path):
+    said = (graded / "said.txt").read_text(encoding="utf-8")
+    named = re.findall(r"^NOT GRADED: (.*?) \((.*?)\): (.+)", said, re.M)
+    ungraded = [row for row in table(graded).values() if row["status"] not in ("graded", "incomplete")]
+    assert sorted(named) == sorted((row["name"], row["file"] or "no file", row["reason"]) for row in ungraded)
+    counts = Counter(row["status"] for row in table(graded).values())
+    assert ", ".join(f"{count} {status}" for status, count in counts.most_common()) in said
+
+
+def test_an_answer_in_words_waits_for_a_human(graded: Path):
+    rows = table(graded)
+    assert (rows["Right"]["by hand"], rows["Right"]["1.4"]) == ("1.4", "")
+    assert (rows["Nothing"]["by hand"], rows["Nothing"]["1.4"]) == ("", "0")
+
+
+def test_the_page_for_instructors_has_every_status(graded: Path):
+    page = (toy.ROOT / "book" / "instructors.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| (\w+) \|", page.partition("| status | means | points |")[2], re.M)[:5]
+    assert set(listed) == {row["status"] for row in table(graded).values()}
+
+
+def test_every_student_has_a_page(graded: Path):
+    pages = graded / "out" / "pages"
+    folders = {f"{name}_{IDS[name]}_assignsubmission_file_" for name in CLASS}
+    folders |= {"Pdf_2001_assignsubmission_file_", "3001"}
+    assert {path.name for path in pages.iterdir()} == folders
+    right = (pages / "Right_1001_assignsubmission_file_" / "toy.html").read_text(encoding="utf-8")
+    assert "(Score: 6.0 / 8.0)" in right
+    refused = (pages / f"Empty_{IDS['Empty']}_assignsubmission_file_" / "toy.html").read_text(
+        encoding="utf-8"
+    )
+    assert "toy: refused" in refused and "the file is empty" in refused
+
+
+def test_nothing_that_a_student_started_is_left(graded: Path):
+    command = [process.info["cmdline"] for process in psutil.process_iter(["cmdline"])]
+    assert [line for line in command if line == SLEEP] == []
+
+
+def test_solutions_in_words_are_not_in_the_released_notebook(graded: Path):
+    text = (graded / "out" / "release" / "toy" / "toy.ipynb").read_text(encoding="utf-8")
+    assert "Not for students" not in text and toy.RIGHT["1.2"].splitlines()[1].strip() not in text
+
+
+def test_points_given_by_hand_are_reported_and_kept(graded: Path, tmp_path: Path):
+    folder = shutil.copytree(graded, tmp_path / "copy")
+    course = Course(folder / "out", folder / "course", "toy")
+    with course.gradebook() as gradebook:
+        grade = gradebook.find_grade("exercise-1-4-answer", "toy", "toy", "1001")
+        grade.manual_score, grade.needs_manual_grade = 1.5, False
+        gradebook.db.commit()
+    main(line(folder, "report"))
+    row = table(folder)["Right"]
+    assert (row["total"], row["1.4"], row["by hand"]) == ("7.5", "1.5", "")
+    page = folder / "out" / "pages" / "Right_1001_assignsubmission_file_" / "toy.html"
+    assert "(Score: 7.5 / 8.0)" in page.read_text(encoding="utf-8")
+
+
+def test_a_second_run_grades_only_who_is_new_or_changed(graded: Path, tmp_path: Path):
+    folder = shutil.copytree(graded, tmp_path / "copy")
+    toy.write(toy.right(), folder / "late" / "Right_1001_assignsubmission_file_" / "work.ipynb")
+    toy.write(
+        toy.right(a3="..."), folder / "late" / f"Partly_{IDS['Partly']}_assignsubmission_file_" / "work.ipynb"
+    )
+    before = (folder / "out" / "autograded" / "1001" / "toy" / "toy.ipynb").stat().st_mtime_ns
+    main(line(folder, "grade", str(folder / "late"), *LIMITS))
+    rows = table(folder)
+    assert rows.keys() >= CLASS.keys()
+    assert (rows["Partly"]["1.2"], rows["Partly"]["1.3"]) == ("2", "0")
+    assert (folder / "out" / "autograded" / "1001" / "toy" / "toy.ipynb").stat().st_mtime_ns == before
+
+
+def test_another_version_of_the_assignment_needs_another_folder(graded: Path, tmp_path: Path):
+    folder = shutil.copytree(graded, tmp_path / "copy")
+    changed = toy.source()
+    toy.cell(changed, "exercise-1-3-check").metadata.nbgrader.points = 30
+    toy.write(changed, folder / "course" / "source" / "toy" / "toy.ipynb")
+    with pytest.raises(SystemExit, match="another version of it; take a new --output"):
+        main(line(folder, "report"))
+
+
+def test_a_foreign_folder_is_left_alone(tmp_path: Path):
+    toy.course(tmp_path / "course")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").write_text("mine")
+    with pytest.raises(SystemExit, match="expected a new or an empty folder"):
+        main(line(tmp_path, "report"))
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["thesis.txt"]
+
+
+def test_an_unknown_assignment_is_named(tmp_path: Path):
+    toy.course(tmp_path / "course")
+    arguments = [
+        "report",
+        f"--course={tmp_path / 'course'}",
+        "--assignment=ch99",
+        f"--output={tmp_path / 'out'}",
+    ]
+    with pytest.raises(SystemExit, match=r"no assignment 'ch99' of one notebook; there are: toy"):
+        main(arguments)
+
+
+@pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
+def test_nbgrader_alone_gives_nothing_for_a_notebook_from_colab(graded: Path, tmp_path: Path):
+    """Why there is a preflight: no error, no warning, no points."""
+    shutil.copy(graded / "out" / "nbgrader_config.py", tmp_path)
+    shutil.copy(graded / "out" / "assignment.db", tmp_path / "gradebook.db")
+    shutil.copytree(graded / "out" / "source", tmp_path / "source")
+    toy.write(toy.as_colab_saves(toy.right()), tmp_path / "submitted" / "ana" / "toy" / "toy.ipynb")
+    nbgrader = open_course(tmp_path)
+    assert nbgrader.autograde("toy", "ana")["success"]
+    with nbgrader.gradebook as gradebook:
+        submission = gradebook.find_submission("toy", "ana")
+        assert (submission.score, submission.max_score) == (0, 8)

@@ -1,0 +1,82 @@
+"""The page for instructors agrees with the notebooks, with make and with the checks."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from bookfiles import BOOK, NOTEBOOKS, ROOT
+
+from site_extension import syllabus
+from vae_lib.checks.kinds import Numbers
+
+PAGE = (BOOK / "instructors.md").read_text(encoding="utf8")
+PLANS = re.findall(r"^```\{syllabus\}\n(.*?)\n```$", PAGE, re.M | re.S)
+KNOWN = syllabus.chapters()
+
+
+def stated(notebook) -> tuple[int, int]:
+    """Minutes at the head of a chapter, and of its exercises; 0 if it has none."""
+    heads = [notebook.path, ROOT / "exercises" / "source" / f"ch{notebook.path.name[:2]}"]
+    heads[1] = heads[1] / f"{heads[1].name}.ipynb"
+    texts = [path.read_text(encoding="utf8") if path.is_file() else "**Time:** 0 min" for path in heads]
+    return tuple(int(re.search(r"\*\*Time:\*\* (\d+) min", text)[1]) for text in texts)
+
+
+def test_there_are_plans_for_one_two_and_four_weeks():
+    names = [[name for name, _ in syllabus.plan(text, KNOWN)] for text in PLANS]
+    assert names == [
+        ["Week 1", "Week 2", "Week 3", "Week 4"],
+        ["Week 1", "Week 2"],
+        ["Day 1", "Day 2", "Day 3", "Day 4", "Day 5"],
+    ]
+
+
+@pytest.mark.parametrize("text", PLANS, ids=lambda text: text.splitlines()[-1])
+def test_minutes_are_the_sums_of_those_in_the_notebooks(text: str):
+    minutes = {notebook.chapter: stated(notebook) for notebook in NOTEBOOKS}
+    rows = syllabus.syllabus(text, KNOWN)
+    seen = []
+    for _, titles, *sums in rows[:-1]:
+        numbers = [int(number) for number in re.findall(r"\[(\d+) · ", titles)]
+        reading, exercising = (sum(minutes[number][i] for number in numbers) for i in (0, 1))
+        assert sums == [str(reading), str(exercising), str(reading + exercising)]
+        seen += numbers
+    assert seen == list(minutes)
+    assert rows[-1][-1] == str(sum(map(sum, minutes.values())))
+
+
+@pytest.mark.parametrize("text", ["Week 1: 1 2", "Week 1: 1+\nWeek 2: 8", "Week 1: 1+ 99", "chapters 1 to 8"])
+def test_a_plan_with_a_chapter_too_few_or_twice_is_refused(text: str):
+    with pytest.raises(ValueError, match="expected"):
+        syllabus.plan(text, KNOWN)
+
+
+def test_every_exercise_is_in_the_table():
+    asked = [
+        number
+        for notebook in sorted((BOOK / "exercises").glob("*.ipynb"))
+        for number in re.findall(r"# Exercise (\d+\.\d+): check \(", notebook.read_text(encoding="utf8"))
+    ]
+    rows = syllabus.tested(KNOWN)
+    assert asked and [re.match(r"\*\*(\S+)\*\* \w", row[0])[1] for row in rows] == asked
+    assert all(goal and points.isdigit() and minutes.isdigit() for _, goal, points, minutes in rows)
+
+
+def test_commands_of_make_exist():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf8"), re.M))
+    named = set(re.findall(r"(?:^|`)make ([a-z-]+)", PAGE, re.M))
+    assert {"grade", "exercises", "lint", "grading-test"} <= named
+    assert named - targets <= {"address"}
+
+
+def test_the_example_of_an_exercise_works():
+    *_, answer, check, entry = re.findall(r"^```python\n(.*?)^```$", PAGE, re.M | re.S)
+    names = {"Numbers": Numbers, "EXERCISES": {}, "check": lambda number, answer, **_: number}
+    for code in (answer, check, entry):
+        exec(code, names)
+    exercise = names["EXERCISES"]["4.7"]
+    assert exercise.examine(names["answer_4_7"]) is None
+    mistakes = exercise.mistakes()
+    assert len(mistakes) >= 3
+    assert [exercise.examine(wrong["the KL"]) for wrong in mistakes.values()] == list(mistakes)

