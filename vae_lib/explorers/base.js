@@ -142,6 +142,17 @@ export class Picture {
     this.fill([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], color, alpha);
   }
 
+  // Many rectangles [x, y, width, height] in one stroke of the brush.
+  rects(boxes, color, alpha = 1) {
+    const { ctx } = this;
+    ctx.globalAlpha = alpha;
+    ctx.fillStyle = color;
+    ctx.beginPath();
+    for (const box of boxes) ctx.rect(...box);
+    ctx.fill();
+    ctx.globalAlpha = 1;
+  }
+
   // A rectangle told apart from a filled one without its colour.
   hatched(x0, y0, x1, y1, color) {
     [x0, x1] = [Math.min(x0, x1), Math.max(x0, x1)];

@@ -73,16 +73,17 @@ export const explorer = {
 
     const side = Math.sqrt(pixels);
     const size = Math.max(1, Math.floor(32 / side)); // of a pixel, whole so that neighbours touch
+    const levels = Array.from({ length: 17 }, () => []); // of grey, all squares of a level drawn at once
     ["x", "x′", "new"].forEach((words, row) => {
       const bytes = atob([originals, runs[run - 1].means, runs[run - 1].samples][row]);
-      const top = height - 122 + 40 * row;
+      const [left, top] = [Math.round(bars.left), height - 122 + 40 * row];
       picture.text(bars.left - 8, top + 16, words, row ? color.likelihood : color.ink, "right");
       for (let i = 0; i < bytes.length; i++) {
-        const grey = bytes.charCodeAt(i);
         const j = i % pixels;
-        const [x, y] = [Math.round(bars.left) + 34 * ((i - j) / pixels) + (j % side) * size, top + Math.floor(j / side) * size];
-        if (grey > 7) picture.rect(x, y, x + size, y + size, color.ink, Number((grey / 255).toFixed(2)));
+        const x = left + 34 * ((i - j) / pixels) + (j % side) * size;
+        levels[Math.round(bytes.charCodeAt(i) / 16)].push([x, top + Math.floor(j / side) * size, size, size]);
       }
     });
+    levels.forEach((boxes, level) => level && picture.rects(boxes, color.ink, level / 16));
   },
 };
