@@ -108,7 +108,8 @@ def install_in(notebook: dict, source: str) -> None:
     if cell is None:
         for later in code_cells(notebook):  # which are one run, as before
             for counted in (later, *(output for output in later["outputs"] if "execution_count" in output)):
-                counted["execution_count"] += 1
+                if counted["execution_count"] is not None:  # in a notebook that was never run
+                    counted["execution_count"] += 1
         cell = {"cell_type": "code", "execution_count": 1, "id": "install", "outputs": []}
         cells.insert(1, cell)
     cell |= {"metadata": {"tags": ["remove-cell"]}, "source": lines(source)}
