@@ -123,7 +123,7 @@ class Syllabus(Table):
     """The sessions in the content, with their chapters and minutes."""
 
     has_content = True
-    head = ("", "chapters", "reading", "exercises", "together")
+    head = ("session", "chapters", "reading", "exercises", "together")
     widths = (12, 52, 12, 12, 12)
 
     def rows(self):
