@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import http.server
+import re
 import shutil
 import threading
 from pathlib import Path
@@ -15,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILT = ROOT / "_build" / "toc.yml"  # with the solutions, unless the book was built without
 TOC = yaml.safe_load((BUILT if BUILT.is_file() else ROOT / "_toc.yml").read_text(encoding="utf-8"))
 PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
+CHAPTERS = [name for name in PAGES if re.search(r"^book/\d\d_", name)]
 
 
 # Moves a slider as its user would.

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import PAGES, SET, SubPathHandler, parsed, serving
+from conftest import CHAPTERS, PAGES, SET, SubPathHandler, parsed, serving
 from docutils.core import publish_doctree
 from PIL import Image
 from playwright.sync_api import expect
@@ -18,7 +18,6 @@ from vae_lib.palette import DARK, LIGHT, PAPER
 
 TITLE = "Where the VAE loss comes from"
 LANDING = PAGES[0]
-CHAPTERS = [name for name in PAGES if re.search(r"^book/\d\d_", name)]
 INSIDE = """element => { const { top, bottom } = element.getBoundingClientRect();
                          return top >= 0 && bottom <= innerHeight; }"""
 
