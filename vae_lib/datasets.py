@@ -12,7 +12,6 @@ import numpy as np
 import pooch
 import torch
 from requests.exceptions import RequestException
-from sklearn import datasets as sklearn_datasets
 from torch import Tensor
 
 # Published MD5 sums of the idx-gz files, as torchvision checks them too.
@@ -64,7 +63,9 @@ def load_digits(binarize: bool = False) -> DataSplit:
 
     Source: UCI Machine Learning Repository, "Optical Recognition of Handwritten Digits".
     """
-    raw = sklearn_datasets.load_digits()
+    from sklearn import datasets  # takes longer to load than all of vae_lib, and most of it goes without
+
+    raw = datasets.load_digits()
     x = torch.tensor(raw.data / 16, dtype=torch.float32)
     y = torch.tensor(raw.target, dtype=torch.int64)
     test = torch.arange(len(x)) % 5 == 4
