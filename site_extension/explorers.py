@@ -80,11 +80,12 @@ def place_cards(app, pagename, templatename, context, doctree):
     def place(_):
         card, inner = drawn.pop(0)
         data = html.escape(json.dumps({key: card[key] for key in ("spec", "state", "data")}))
-        return f'<div class="vae-explorer" data-explorer="{card["name"]}" data-spec="{data}">{inner}</div>'
+        opening = f'<div class="vae-explorer" data-explorer="{card["name"]}" data-spec="{data}">'
+        return f"{opening}{inner}</div><script>window.wakeExplorers?.()</script>"
 
     context["body"] = STUB.sub(place, context["body"])
     app.add_css_file("explorers.css")
-    app.add_js_file("explorers.js", loading_method="defer")
+    app.add_js_file("explorers.js", loading_method="async")
 
 
 def setup(app):

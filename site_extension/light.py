@@ -1,5 +1,6 @@
 """Light pages: pictures with a palette of 256 colours, and an icon font that holds the icons in use."""
 
+import base64
 import io
 import os
 import re
@@ -11,6 +12,7 @@ from fontTools.ttLib import TTFont
 from PIL import Image
 
 ICONS = "vendor/fontawesome/*/css/all.min.css"
+DRAWN = re.compile(r'([^{}]+)\{content:"\\([0-9a-f]+)"\}')  # a rule of that sheet: names of an icon, its code
 
 
 def shrink_picture(file: Path):
@@ -30,14 +32,17 @@ def shrink_picture(file: Path):
 
 
 def subset_icons(out: Path):
-    """Keep of the icon font what pages and scripts name and stylesheets quote; 156 KB become two."""
+    """Keep of the icon font and its sheet what pages and scripts name and stylesheets quote: 25 KB of 256.
+
+    The font goes into the sheet, so that nothing moves when it arrives.
+    """
     (sheet,) = (out / "_static").glob(ICONS)
     css = sheet.read_text(encoding="utf-8")
     namers = [file for file in out.rglob("*") if file.suffix in (".html", ".js")]
     named = set(re.findall(r"\bfa-[a-z0-9-]+", "".join(file.read_text(encoding="utf-8") for file in namers)))
     codes = {
         code
-        for names, code in re.findall(r'([^{}]+)\{content:"\\([0-9a-f]+)"\}', css)
+        for names, code in DRAWN.findall(css)
         if named & set(re.findall(r"\.(fa-[a-z0-9-]+):before", names))
     }
     for other in (out / "_static").rglob("*.css"):
@@ -48,12 +53,13 @@ def subset_icons(out: Path):
     cutter.populate(unicodes=[int(code, 16) for code in codes])
     cutter.subset(font)
     font.flavor = "woff"
-    font.save(sheet.parents[1] / "webfonts" / "icons.woff")
-    fitted, count = re.subn(
-        r"src:url\([^)]*fa-solid-900\.woff2\)[^;}]*", 'src:url(../webfonts/icons.woff) format("woff")', css
-    )
+    woff = io.BytesIO()
+    font.save(woff)
+    source = f'src:url(data:font/woff;base64,{base64.b64encode(woff.getvalue()).decode()}) format("woff")'
+    fitted, count = re.subn(r"src:url\([^)]*fa-solid-900\.woff2\)[^;}]*", source, css)
     if not count:
         raise ValueError(f"{sheet.name} does not name the font that it is known to use")
+    fitted = DRAWN.sub(lambda rule: rule[0] if rule[2] in codes else "", fitted)
     sheet.write_text(fitted, encoding="utf-8")
 
 

@@ -17,6 +17,12 @@ USELESS = re.compile(
     r"""|<script type="application/vnd\.jupyter\.widget[^>]*>.*?</script>\n?""",
     re.DOTALL,
 )
+# Where a script chooses, the theme does so when all of the page has arrived, and colours and sizes jump.
+STORED_THEME = 'localStorage.getItem("theme") || "auto"'
+THEME = (
+    '{ light: "light", dark: "dark" }[document.documentElement.dataset.mode] '
+    '?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")'
+)
 HOME = r'<div role="navigation" aria-label="Home" \1'
 BOXES = ("Predict first", "Definition", "Correction", "Takeaway", "Try it")
 
@@ -95,6 +101,10 @@ def finish_pages(app, exception):
         done = USELESS.sub("", html)
         # where no script chooses between light and dark, neither the theme nor code would have colours
         done = done.replace('data-theme="auto">', 'data-theme="light">', 1)
+        done = done.replace(STORED_THEME, THEME, 1)
+        # a class, as with body:has(…) each piece of a page that arrives would restyle all of it
+        if '<ul class="doors ' in done:
+            done = done.replace("<body ", '<body class="landing" ', 1)
         # the theme leaves the way home outside of all landmarks
         done = re.sub(r'<div (class="sidebar-primary-item">\s*<a class="navbar-brand)', HOME, done)
         done = re.sub(r"<img\s[^>]*>", lambda tag, page=page: finish_image(page, tag), done)

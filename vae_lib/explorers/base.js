@@ -727,31 +727,43 @@ export function mount(name, explorer, { model, el }) {
   return live(root, explorer, spec, data, model);
 }
 
-// For the site: brings every card of the page to life, each with a model of its own.
+// For the site: brings each card of the page to life as soon as it has arrived, while the rest is still
+// on its way; each has a model of its own. A card is whole when the script behind it runs, which calls.
 export function wake(explorers) {
-  for (const root of document.querySelectorAll("[data-explorer][data-spec]")) {
-    try {
-      const { spec, state, data } = JSON.parse(root.dataset.spec);
-      const heard = {};
-      const model = {
-        get: (name) => state[name],
-        set(name, value) {
-          if (state[name] === value) return;
-          state[name] = value;
-          for (const callback of heard[`change:${name}`] ?? []) callback();
-        },
-        save_changes() {},
-        on: (event, callback) => (heard[event] ??= []).push(callback),
-        off: (event, callback) => (heard[event] = (heard[event] ?? []).filter((other) => other !== callback)),
-      };
-      live(root, explorers[root.dataset.explorer], spec, data, model);
-    } catch (error) {
-      console.warn(error);
-      const box = root.querySelector(".fault");
-      if (box) {
-        box.hidden = false;
-        box.textContent = `This figure did not start: ${error.message}.`;
-      }
+  const done = new Set();
+  window.wakeExplorers = () => {
+    for (const root of document.querySelectorAll("[data-explorer][data-spec]")) {
+      if (done.has(root) || (document.readyState === "loading" && !root.nextElementSibling)) continue;
+      done.add(root);
+      wakeOne(root, explorers[root.dataset.explorer]);
+    }
+  };
+  window.wakeExplorers();
+  document.addEventListener("DOMContentLoaded", window.wakeExplorers);
+}
+
+function wakeOne(root, explorer) {
+  try {
+    const { spec, state, data } = JSON.parse(root.dataset.spec);
+    const heard = {};
+    const model = {
+      get: (name) => state[name],
+      set(name, value) {
+        if (state[name] === value) return;
+        state[name] = value;
+        for (const callback of heard[`change:${name}`] ?? []) callback();
+      },
+      save_changes() {},
+      on: (event, callback) => (heard[event] ??= []).push(callback),
+      off: (event, callback) => (heard[event] = (heard[event] ?? []).filter((other) => other !== callback)),
+    };
+    live(root, explorer, spec, data, model);
+  } catch (error) {
+    console.warn(error);
+    const box = root.querySelector(".fault");
+    if (box) {
+      box.hidden = false;
+      box.textContent = `This figure did not start: ${error.message}.`;
     }
   }
 }

@@ -146,7 +146,10 @@ export const explorer = {
       left: 34, right: width - 34 - side, top: 24, bottom: height - 24 - side, x: [-3.3, 3.3], y: [-3.3, 3.3], xlabel: "z₁", ylabel: "z₂",
     });
     const at = ([a, b]) => [plane.x(a), plane.y(b)];
-    const spots = Array.from({ length: model.placed }, (_, i) => at(model.places.subarray(2 * i, 2 * i + 2)));
+    // While they are computed they are drawn in thirds: all of them in each frame would take longer than a frame.
+    const third = Math.ceil(data.labels.length / 3);
+    const shown = model.placed < data.labels.length ? model.placed - (model.placed % third) : model.placed;
+    const spots = Array.from({ length: shown }, (_, i) => at(model.places.subarray(2 * i, 2 * i + 2)));
     const dashed = { width: 1.5, dash: [6, 4] };
     const square = ([a, b]) => picture.rect(a - 5, b - 5, a + 5, b + 5, color.approximate);
     const oval = (points) => {
