@@ -17,12 +17,15 @@ USELESS = re.compile(
     r"""|<script type="application/vnd\.jupyter\.widget[^>]*>.*?</script>\n?""",
     re.DOTALL,
 )
-# Where a script chooses, the theme does so when all of the page has arrived, and colours and sizes jump.
-STORED_THEME = 'localStorage.getItem("theme") || "auto"'
-THEME = (
-    '{ light: "light", dark: "dark" }[document.documentElement.dataset.mode] '
-    '?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")'
-)
+# Where a script chooses, the theme does so when all of the page has arrived, and colours and sizes jump. Until then
+# sections far below wait, too (book.css), unless the reader is on the way to one.
+STORED_THEME = 'localStorage.getItem("theme") || "auto";'
+THEME = """{ light: "light", dark: "dark" }[document.documentElement.dataset.mode]
+      ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+    if (!location.hash && performance.getEntriesByType("navigation")[0]?.type === "navigate") {
+      document.documentElement.classList.add("arriving");
+      addEventListener("load", () => document.documentElement.classList.remove("arriving"));
+    }"""
 HOME = r'<div role="navigation" aria-label="Home" \1'
 BOXES = ("Predict first", "Definition", "Correction", "Takeaway", "Try it")
 

@@ -6,14 +6,17 @@ import base64
 import gzip
 import io
 import re
+import threading
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import nbformat
 import numpy as np
 import pytest
+from conftest import SubPathHandler, serving
 from fontTools.ttLib import TTFont
 from PIL import Image
+from playwright.sync_api import expect
 
 from site_extension.light import shrink_picture
 
@@ -67,6 +70,48 @@ def test_pictures_below_the_fold_wait(page_name, served, tab):
     assert page.evaluate("[...document.querySelectorAll('article img')].every((i) => i.loading === 'lazy')")
     sizes = "[...document.querySelectorAll('article img')].every((i) => i.width && i.height)"
     assert page.evaluate(sizes), "their place is kept free"
+
+
+class Halting(SubPathHandler):
+    """Sends a page up to its 300 000th byte, and the rest when it may."""
+
+    rest = threading.Event()
+
+    def do_GET(self):
+        file = Path(self.translate_path(self.path))
+        if file.name != "03_elbo.html":
+            return super().do_GET()
+        page = file.read_bytes()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.end_headers()
+        self.wfile.write(page[:300_000])
+        self.wfile.flush()
+        self.rest.wait(60)
+        self.wfile.write(page[300_000:])
+
+
+def test_a_card_wakes_while_the_rest_of_its_page_is_on_the_way(html, tab):
+    with serving(Halting, html) as host:
+        page = tab()
+        page.goto(f"{host}{Halting.prefix}book/03_elbo.html", wait_until="commit")
+        page.locator(".vae-explorer.live").wait_for()
+        assert page.evaluate("document.readyState") == "loading"
+        Halting.rest.set()
+        page.wait_for_load_state()
+
+
+SKIPPED = """() => [...document.querySelectorAll("article *")]
+  .filter((element) => getComputedStyle(element).contentVisibility !== "visible").length"""
+
+
+@pytest.mark.parametrize("fragment", ["", "#eq-3-4"])
+def test_all_of_a_page_is_laid_out_once_it_has_arrived(fragment, served, tab):
+    """And a link to a place in it leads there."""
+    page = tab(f"{served}book/03_elbo.html{fragment}")
+    assert page.evaluate(SKIPPED) == 0
+    if fragment:
+        expect(page.locator(fragment)).to_be_in_viewport(ratio=1, timeout=10_000)
 
 
 def test_icon_font_holds_the_icons_in_use(page_name, html, served, tab):
