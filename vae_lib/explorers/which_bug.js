@@ -100,7 +100,7 @@ export const explorer = {
     row("samples of the right program", right);
     picture.text(left, top - 8, guess === run.code ? "Right, it is:" : "No, it is:", color.ink);
     picture.text(left, top + 10, run.title, color.ink);
-    picture.text(left, top + 32, other === run ? "" : `dotted: ${other === right ? "the right program" : other.title}`, color.muted);
+    picture.text(left, top + 32, other === run ? "" : `dotted: ${other === right ? "the right program" : "your guess"}`, color.muted);
     // True KL of each latent dimension, beside that of the right program
     const most = Math.max(1.2, ...right.per_dimension);
     const bars = picture.panel({
