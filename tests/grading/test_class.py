@@ -69,12 +69,7 @@ CLASS = {
         "it did not stop when its time was up in the cell '1.1'",
     ),
     "Slow": (slow(toy.right()), "stopped", "", "not finished after 45 s, stopped in the cell 'import time"),
-    "Flooding": (
-        toy.right(a2=FLOOD),
-        "stopped",
-        "",
-        "it did not stop when its time was up in the cell '1.2'",
-    ),
+    "Flooding": (toy.right(a2=FLOOD), None, None, None),
     "Greedy": (toy.right(**GREEDY), "graded", "1 0 0", "1.2: MemoryError; 1.3: MemoryError"),
     "Leaving": (toy.right(a1=LEAVE), "graded", "1 2 3", None),
     "Warned": (toy.right(a2=WARNING), "graded", "1 2 3", None),
@@ -149,6 +144,16 @@ def test_status_points_and_reason(name: str, graded: Path):
     ), row
     assert row["total"] == (f"{sum(map(int, points.split()))}" if points else "")
     assert reason in row["reason"] if reason else row["reason"] == ""
+
+
+def test_endless_output_meets_a_limit(graded: Path):
+    """That of time or that of memory, whichever the machine comes to first; both are told."""
+    row = table(graded)["Flooding"]
+    assert (row["status"], row["1.2"], row["reason"].split("; ")[0]) in [
+        ("stopped", "", "it did not stop when its time was up in the cell '1.2'"),
+        ("incomplete", "0", "1.2: stopped after 5 s"),
+        ("graded", "0", "1.2: MemoryError"),
+    ]
 
 
 def test_who_has_no_points_is_named_with_the_file(graded: Path):
