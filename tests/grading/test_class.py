@@ -147,10 +147,11 @@ def test_status_points_and_reason(name: str, graded: Path):
 
 
 def test_endless_output_meets_a_limit(graded: Path):
-    """That of time or that of memory, whichever the machine comes to first; both are told."""
+    """That of time, of memory or of what is kept, whichever the machine comes to first; all are told."""
     row = table(graded)["Flooding"]
     assert (row["status"], row["1.2"], row["reason"].split("; ")[0]) in [
         ("stopped", "", "it did not stop when its time was up in the cell '1.2'"),
+        ("stopped", "", "it displayed more than 50 MB"),
         ("incomplete", "0", "1.2: stopped after 5 s"),
         ("graded", "0", "1.2: MemoryError"),
     ]
