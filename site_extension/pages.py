@@ -17,8 +17,8 @@ USELESS = re.compile(
     r"""|<script type="application/vnd\.jupyter\.widget[^>]*>.*?</script>\n?""",
     re.DOTALL,
 )
-# Where a script chooses, the theme does so when all of the page has arrived, and colours and sizes jump. Until then
-# sections far below wait, too (book.css), unless the reader is on the way to one.
+# Where a script chooses, the theme does so when all of the page has arrived, and colours and sizes jump.
+# Until then sections far below wait, too (book.css), unless the reader is on the way to one.
 STORED_THEME = 'localStorage.getItem("theme") || "auto";'
 THEME = """{ light: "light", dark: "dark" }[document.documentElement.dataset.mode]
       ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
