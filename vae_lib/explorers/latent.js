@@ -138,7 +138,8 @@ export const explorer = {
       `${fixed(now.costs[worst])} nats. Decoded from your z, the same image costs ${fixed(-n.log_likelihood)} nats.`;
   },
 
-  draw(picture, state, n, { data, now }) {
+  draw(picture, state, n, cache) {
+    const { data, now } = cache;
     const { color, narrow, width, height } = picture;
     const { x, mu, sigma, eps, sample, logits, costs, held, model } = now;
     const side = narrow ? Math.min(270, width - 44) : 330;
@@ -146,10 +147,10 @@ export const explorer = {
       left: 34, right: width - 34 - side, top: 24, bottom: height - 24 - side, x: [-3.3, 3.3], y: [-3.3, 3.3], xlabel: "z₁", ylabel: "z₂",
     });
     const at = ([a, b]) => [plane.x(a), plane.y(b)];
-    // While they are computed they are drawn in thirds: all of them in each frame would take longer than a frame.
-    const third = Math.ceil(data.labels.length / 3);
-    const shown = model.placed < data.labels.length ? model.placed - (model.placed % third) : model.placed;
-    const spots = Array.from({ length: shown }, (_, i) => at(model.places.subarray(2 * i, 2 * i + 2)));
+    // The plane of another snapshot stays until every image has its place in the new one.
+    if (!cache.plane || model.placed === data.labels.length) cache.plane = model;
+    const { places, placed } = cache.plane;
+    const spots = Array.from({ length: placed }, (_, i) => at(places.subarray(2 * i, 2 * i + 2)));
     const dashed = { width: 1.5, dash: [6, 4] };
     const square = ([a, b]) => picture.rect(a - 5, b - 5, a + 5, b + 5, color.approximate);
     const oval = (points) => {
@@ -157,7 +158,7 @@ export const explorer = {
       picture.stroke(points, color.approximate);
     };
     plane.inside(() => {
-      picture.layer([state.snapshot, spots.length], () =>
+      picture.layer([cache.models.indexOf(cache.plane), placed], () =>
         spots.forEach(([a, b], i) => picture.text(a, b, data.labels[i], color[`class-${data.labels[i]}`], "center", 0)));
       for (const r of [1, 2]) picture.stroke(around([0, 0], [r, r]).map(at), color.prior, dashed);
       oval(around(mu, sigma).map(at));
