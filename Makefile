@@ -9,12 +9,13 @@
 # make exercises   run the solutions, make the students' notebooks from them; CHAPTERS=4 for one
 # make grade   the submissions of a class: SUBMISSIONS=export.zip ASSIGNMENT=ch04
 # make grading-test   tests of the grading kit              make bench-grading   what a submission costs
-# make pins    requirements.txt anew
+# make pins    requirements.txt anew (needs uv)              make grading   nbgrader into .venv-grading
 # make clean   remove what was built                        make distclean   and .venv
 # Another interpreter: make book PYTHON=python3.12      Without the solutions: make book SOLUTIONS=0
 
 PYTHON ?= python3
-SOLUTIONS ?= 1
+# The book stays with or without its solutions until the other is asked for: make serve never brings them back.
+SOLUTIONS ?= $(or $(shell cat _build/book.stamp 2>/dev/null),1)
 PY := .venv/bin/python
 PIP := $(PY) -m pip install -qq --disable-pip-version-check
 # Colab's own is torch==2.11.0, of which not every index has a small build.
@@ -24,8 +25,8 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 # The version is part of the name, so that another PYTHON= makes another .venv.
 INSTALLED := .venv/installed-$(VERSION)
 GRADER := .venv-grading/bin/python
-SOURCES := _config.yml _toc.yml requirements.txt tools/exercises.py $(filter-out %.pyc book/solutions%,$(wildcard \
-  book/* book/*/* exercises/source/*/* vae_lib/*.* vae_lib/*/*.* site_extension/*.* site_extension/static/*))
+SOURCES := _config.yml _toc.yml requirements.txt $(filter-out %.pyc book/solutions%,$(wildcard \
+  book/* book/*/* exercises/source/*/* vae_lib/*.* vae_lib/*/*.* site_extension/*.* site_extension/static/* tools/*.py))
 # The stamp says whether the book that stands has solutions; another SOLUTIONS is a reason to build.
 OTHER := $(if $(filter $(SOLUTIONS),$(shell cat _build/book.stamp 2>/dev/null)),,other)
 
@@ -51,6 +52,8 @@ bench-site: _build/book.stamp
 grading: .venv-grading/installed-$(VERSION)
 
 grade: .venv-grading/installed-$(VERSION)
+	@test -n "$(SUBMISSIONS)" -a -n "$(ASSIGNMENT)" || { \
+	  echo "make: say what to grade, such as make grade SUBMISSIONS=export.zip ASSIGNMENT=ch04" >&2; exit 1; }
 	@$(GRADER) -m grading grade "$(SUBMISSIONS)" --assignment "$(ASSIGNMENT)"
 
 grading-test: .venv-grading/installed-$(VERSION)
@@ -72,7 +75,7 @@ lab: $(INSTALLED)
 # Another address in pyproject.toml is no reason to install everything again.
 address: $(INSTALLED)
 	@$(PY) -m tools.address $(REPOSITORY)
-	@touch $(INSTALLED)
+	@touch $(INSTALLED) && touch -c .venv-*/installed-*
 
 lint: $(INSTALLED)
 	@$(PY) -m ruff check .
@@ -100,7 +103,7 @@ pins:
 	  grading/requirements.in | grep -vxFf requirements.txt; } > requirements.new && mv requirements.new grading/requirements.txt
 
 clean:
-	@rm -rf _build book/solutions *.egg-info .pytest_cache .ruff_cache .hypothesis
+	@rm -rf _build build book/solutions *.egg-info .pytest_cache .ruff_cache .hypothesis
 	@find vae_lib site_extension tools tests book grading exercises -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 	@echo "Removed what was built; make distclean removes .venv and its like, too"
 
@@ -123,7 +126,8 @@ $(INSTALLED): requirements.txt pyproject.toml
 .venv-colab/installed-$(VERSION): tests/colab/requirements.txt $(INSTALLED)
 	@echo "Installing what Colab has into .venv-colab (a few minutes, once)"
 	@$(PYTHON) -m venv --clear .venv-colab
-	@$(PIP:.venv/%=.venv-colab/%) --no-deps -r tests/colab/requirements.txt $(COLAB_TORCH)
+	@$(PIP:.venv/%=.venv-colab/%) --no-deps -r tests/colab/requirements.txt
+	@$(PIP:.venv/%=.venv-colab/%) $(COLAB_TORCH)
 	@touch "$@"
 
 # nbgrader beside the book's packages, which it borrows: what students run is what they ran before.

@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 
 from docutils import nodes
+from sphinx.errors import ExtensionError
 from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 from sphinx.util.nodes import make_refnode
@@ -71,7 +72,10 @@ class Renderer:
             )  # fmt: skip
         self.process.stdin.write(json.dumps({"tex": tex, "display": display}) + "\n")
         self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise ExtensionError(f"KaTeX ended at the formula {tex!r} without an answer")
+        return json.loads(answer)
 
     def close(self, app, exception):
         if self.process:

@@ -38,5 +38,9 @@ def fetch(assets: Path, name: str, version: str, sha512: str) -> Path:
         with tarfile.open(archive) as tar:
             members = [member for member in tar.getmembers() if member.isfile() and ".." not in member.name]
             tar.extractall(scratch, members)
-        (Path(scratch) / "package").rename(folder)
+        try:
+            (Path(scratch) / "package").rename(folder)
+        except OSError:  # another process was first
+            if not folder.is_dir():
+                raise
     return folder

@@ -145,13 +145,17 @@ def main() -> None:
                 elbos[name].append(evaluate(model, data.x_test, 100, generator=generator).elbo)
     print(f"{EPOCHS} epochs of 64-128-{J}-128-64 on {len(x)} digits, batch {BATCH}, one thread, {RUNS} runs;")
     print("ELBO: nats per held-out image, its standard error over the runs.\n")
-    print("| loop | ms an epoch | `fit` / this | held-out ELBO |\n|---|---|---|---|")
+    table = [("loop", "ms an epoch", "`fit` / this", "held-out ELBO")]
     ours = seconds["`vae_lib.training.fit`"]
     for name, times in seconds.items():
         epoch = 1000 * statistics.median(times) / EPOCHS
         ratio = statistics.median(a / b for a, b in zip(ours, times, strict=True))
         elbo, error = statistics.mean(elbos[name]), statistics.stdev(elbos[name]) / RUNS**0.5
-        print(f"| {name} | {epoch:.1f} | {ratio:.2f} | {elbo:.2f} ± {error:.2f} |")
+        table.append((name, f"{epoch:.1f}", f"{ratio:.2f}", f"{elbo:.2f} ± {error:.2f}"))
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    table.insert(1, tuple("-" * width for width in widths))
+    for row in table:
+        print("| " + " | ".join(map(str.ljust, row, widths)) + " |")
     for name in missing:
         print(f"\n{name}: not installed, so it has no row.")
 

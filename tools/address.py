@@ -13,7 +13,7 @@ from pathlib import Path
 from tools.notebooks import code_cells, lines, read, text
 
 ROOT = Path(__file__).resolve().parents[1]
-GITHUB = re.compile(r"(?<!REPOSITORY=)https://github\.com/([\w.-]+)/([\w.-]+?)(?:\.git)?/?")
+GITHUB = re.compile(r"https://github\.com/([\w.-]+)/([\w.-]+?)(?:\.git)?/?")
 IN_PYPROJECT = re.compile(r'^(Repository = ")(.*)(")$', re.MULTILINE)
 
 # No magic of IPython, so that it is plain Python wherever a notebook runs.
@@ -83,7 +83,7 @@ def address() -> Address:
     """What pyproject.toml says.
 
     Raises:
-        ValueError: it names no repository on GitHub.
+        ValueError: it names no repository on GitHub, or no version.
     """
     pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     repository = IN_PYPROJECT.search(pyproject)
@@ -92,7 +92,10 @@ def address() -> Address:
         raise ValueError(
             'pyproject.toml needs a line Repository = "https://github.com/OWNER/NAME" in [project.urls]'
         )
-    return Address(*found.groups(), re.search(r'^version = "(.+)"$', pyproject, re.MULTILINE)[1])
+    version = re.search(r'^version = "(.+)"$', pyproject, re.MULTILINE)
+    if not version:
+        raise ValueError('pyproject.toml needs a line version = "…" in [project]')
+    return Address(*found.groups(), version[1])
 
 
 def notebooks() -> list[Path]:

@@ -36,7 +36,9 @@ def sources(chapters=()):
 
 def face(source, folder):
     """The path of a face: book/exercises/04_kl.ipynb for ch04.ipynb."""
-    chapter = next(BOOK.glob(f"{source.stem[2:]}_*.ipynb"))
+    chapter = next(BOOK.glob(f"{source.stem[2:]}_*.ipynb"), None)
+    if chapter is None:
+        raise ValueError(f"{short(source)}: no chapter book/{source.stem[2:]}_….ipynb that it belongs to")
     return BOOK / folder / chapter.name
 
 
@@ -168,6 +170,9 @@ def main():
     parser.add_argument("chapters", nargs="*", type=int, help="default: all of them")
     parser.add_argument("--without", action="store_true", help="pages: no solutions")
     given = parser.parse_args()
+    known = [int(source.stem[2:]) for source in sources()]
+    if unknown := sorted(set(given.chapters) - set(known)):
+        parser.error(f"no exercises of chapter {unknown[0]} in {short(SOURCE)}; there are {known}")
     if given.command == "pages":
         pages(given.without)
     for source in sources(given.chapters) if given.command == "make" else ():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import operator
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +19,7 @@ def floating(name: str, value: Tensor) -> Tensor:
     """`value`, if it is a floating-point tensor without NaN or infinity and with at least one element."""
     if not isinstance(value, Tensor):
         raise TypeError(f"{name} must be a torch.Tensor, got {type(value).__name__}")
-    if not value.is_floating_point():
+    if value.dtype not in (torch.float32, torch.float64):
         raise ValueError(f"{name} must be float32 or float64, got {value.dtype}")
     if value.numel() == 0:
         raise ValueError(f"{name} is empty: its shape is {shape_of(value)}")
@@ -57,20 +59,25 @@ def count(name: str, value: int) -> int:
     return number
 
 
+def real(name: str, value: float, bounds: str = "", inside: Callable[[float], bool] = math.isfinite) -> float:
+    """`value` as a finite float that is `inside` its bounds; a tensor may have one element."""
+    try:
+        number = math.nan if isinstance(value, str | bool) else float(value)
+    except (TypeError, ValueError, RuntimeError):
+        number = math.nan
+    if not (math.isfinite(number) and inside(number)):
+        raise ValueError(f"{name} must be a finite number{bounds}, got {value!r}")
+    return number
+
+
 def positive(name: str, value: float) -> float:
     """`value` as a finite float above 0."""
-    number = float(value)
-    if not 0 < number < float("inf"):
-        raise ValueError(f"{name} must be a finite number above 0, got {value}")
-    return number
+    return real(name, value, " above 0", lambda number: number > 0)
 
 
 def weight(name: str, value: float) -> float:
     """`value` as a finite float of at least 0."""
-    number = float(value)
-    if not 0 <= number < float("inf"):
-        raise ValueError(f"{name} must be a finite number of at least 0, got {value}")
-    return number
+    return real(name, value, " of at least 0", lambda number: number >= 0)
 
 
 def data(name: str, value: Tensor, dtype: torch.dtype, device: torch.device | None = None) -> Tensor:

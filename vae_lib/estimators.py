@@ -222,18 +222,15 @@ def _scalar_gaussian(
     mu: float | Tensor, sigma: float | Tensor, num_samples: int, generator: torch.Generator | None
 ) -> tuple[float, float, Tensor]:
     """μ and σ as checked numbers, and L draws of ε in float64."""
-    mu, sigma = float(mu), check.positive("sigma", sigma)
-    if not math.isfinite(mu):
-        raise ValueError(f"mu must be a finite number, got {mu}")
-    return (
-        mu,
-        sigma,
-        torch.randn(check.count("num_samples", num_samples), dtype=torch.float64, generator=generator),
-    )
+    size = check.count("num_samples", num_samples)
+    eps = torch.randn(size, dtype=torch.float64, generator=generator)
+    return check.real("mu", mu), check.positive("sigma", sigma), eps
 
 
 def _apply(f: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
     """f(z), which must have the shape of z."""
     values = f(z)
+    if not isinstance(values, Tensor):
+        raise TypeError(f"f(z) must be a torch.Tensor in the shape of z, got {type(values).__name__}")
     check.same_shape(z=z, **{"f(z)": values})
     return values

@@ -58,6 +58,12 @@ class _Likelihood(nn.Module):
             return self._sample(params, generator)
 
 
+def _log_prob(likelihood: nn.Module, x: Tensor, params: Tensor) -> Tensor:
+    """log p(x|z) for data that is checked already; what defines `log_prob` itself is asked by that name."""
+    ours = getattr(type(likelihood), "log_prob", None) is _Likelihood.log_prob
+    return likelihood._log_prob(x, params) if ours else likelihood.log_prob(x, params)
+
+
 class Bernoulli(_Likelihood):
     """p(x|z) = Πⱼ pⱼ^xⱼ (1 − pⱼ)^(1 − xⱼ) with pⱼ = sigmoid(logitⱼ); minus its log is binary cross-entropy.
 

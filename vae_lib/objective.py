@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from vae_lib import _validate as check
-from vae_lib import gaussian
+from vae_lib import gaussian, likelihoods
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,7 @@ def _elbo(
     params = model.decode(gaussian._reparameterize(mu, logvar, eps))
     target = x.expand(*samples, *x.shape)
     check.same_shape(x=target, params=params)
-    likelihood = model.likelihood
-    log_prob = getattr(likelihood, "_log_prob", None) or likelihood.log_prob
-    reconstruction = log_prob(target, params)
+    reconstruction = likelihoods._log_prob(model.likelihood, target, params)
     if samples:
         reconstruction = reconstruction.mean(0)
     kl = gaussian._kl_to_standard_normal(mu, logvar)

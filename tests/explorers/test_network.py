@@ -50,7 +50,7 @@ def test_no_weight_moves_by_more_than_half_a_step():
             assert unpacked[name].dtype == torch.float64
 
 
-def images_and_labels_and_labels_come_back_as_they_were():
+def test_images_and_labels_come_back_as_they_were():
     x, y = images_and_labels()
     assert torch.equal(network.images(latent()), x.double())
     assert [int(label) for label in latent()["labels"]] == y.tolist()

@@ -387,6 +387,12 @@ def test_the_pathwise_gradient_needs_a_derivative(f, value_error):
         pathwise_gradient(f, 0.0, 1.0, 5)
 
 
+@pytest.mark.parametrize("estimate", [pathwise_gradient, score_function_gradient])
+def test_f_must_give_a_tensor(estimate):
+    with pytest.raises(TypeError, match="f\\(z\\) must be a torch.Tensor .* got float"):
+        estimate(lambda z: 3.0, 0.0, 1.0, 5)
+
+
 def test_bad_baselines_are_refused(value_error):
     with value_error("baseline", "'median'"):
         score_function_gradient(torch.sin, 0.0, 1.0, 5, baseline="median")

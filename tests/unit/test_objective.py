@@ -103,6 +103,17 @@ def test_a_likelihood_of_ones_own_needs_only_log_prob(model, x, generator):
     assert result.elbo.shape == (4,) and (result.reconstruction < -20).all()
 
 
+def test_a_likelihood_with_a_formula_of_its_own_is_asked(model, x, generator):
+    class Tempered(Bernoulli):
+        def log_prob(self, x, params):
+            return super().log_prob(x, params) / 2
+
+    model.decode = lambda z: torch.zeros(4, 6).double()
+    for model.likelihood, bound in ((Bernoulli(), -6 * math.log(2)), (Tempered(), -3 * math.log(2))):
+        found = elbo(model, x, generator=generator).reconstruction
+        torch.testing.assert_close(found, torch.full((4,), bound).double())
+
+
 # What a caller may get wrong
 
 
@@ -131,6 +142,10 @@ def test_bad_data_is_refused(x, named, model, value_error):
         ({"beta": -1.0}, ["beta", -1.0]),
         ({"beta": math.nan}, ["beta", "nan"]),
         ({"beta": math.inf}, ["beta", "inf"]),
+        ({"beta": None}, ["beta", "None"]),
+        ({"beta": "1"}, ["beta", "'1'"]),
+        ({"beta": True}, ["beta", "True"]),
+        ({"beta": torch.ones(2)}, ["beta", "tensor([1., 1.])"]),
     ],
     ids=str,
 )

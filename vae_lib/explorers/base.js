@@ -603,7 +603,11 @@ export function live(root, explorer, { controls }, data, model) {
   }
 
   const controlOf = (event) => controls.find(({ name }) => name === event.target.name);
-  const reset = (some) => set(Object.fromEntries(some.map((control) => [control.name, control.opening])));
+  // What a cell opened with may lie between two positions of the slider.
+  const reset = (some) => {
+    for (const control of some) model.set(control.name, control.opening);
+    model.save_changes();
+  };
 
   const nearest = (event) => {
     const box = canvas.getBoundingClientRect();

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from vae_lib import _validate as check
 from vae_lib.explorers.base import Explorer, Slider
+from vae_lib.gallery import ACTIVE
 from vae_lib.likelihoods import Gaussian
 
 RUNS, IMAGES = 9, 8  # trained models; test images, reconstructions and samples of each
-ACTIVE = 0.01  # nats of KL above which a latent dimension counts as active
 
 
 def pack(originals: Tensor, runs: Sequence[Mapping]) -> dict:
