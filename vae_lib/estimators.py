@@ -15,7 +15,7 @@ from vae_lib import _validate as check
 def log_marginal_naive(
     model: nn.Module, x: Tensor, num_samples: int, *, generator: torch.Generator | None = None
 ) -> Tensor:
-    """log of (1/L) Σₗ p(x|zₗ) with zₗ from the prior: right on average before the log, useless in practice.
+    """log of (1/L) Σₗ p(x|zₗ) with zₗ from the prior: right on average before the log, but wasteful.
 
     Args:
         model: anything with latent_dim, decode(z) and a likelihood.
