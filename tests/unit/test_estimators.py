@@ -389,7 +389,7 @@ def test_the_pathwise_gradient_needs_a_derivative(f, value_error):
 
 @pytest.mark.parametrize("estimate", [pathwise_gradient, score_function_gradient])
 def test_f_must_give_a_tensor(estimate):
-    with pytest.raises(TypeError, match="f\\(z\\) must be a torch.Tensor .* got float"):
+    with pytest.raises(TypeError, match=r"f\(z\) must be a torch.Tensor .* got float"):
         estimate(lambda z: 3.0, 0.0, 1.0, 5)
 
 
