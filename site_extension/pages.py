@@ -27,6 +27,10 @@ THEME = """{ light: "light", dark: "dark" }[document.documentElement.dataset.mod
       addEventListener("load", () => document.documentElement.classList.remove("arriving"));
     }"""
 HOME = r'<div role="navigation" aria-label="Home" \1'
+NO_BREAK, NARROW_NO_BREAK = "\u00a0", "\u202f"
+GROUPS = re.compile(r"(?<=\d) (?=\d{3}\b)")
+EQUALS = re.compile(r"(?<=\w) = (?=[\w−-])")
+STOP = re.compile(r"[,.;:?!)]+")
 BOXES = ("Predict first", "Definition", "Correction", "Takeaway", "Try it")
 
 
@@ -56,6 +60,28 @@ class Verdicts(SphinxTransform):
             if "quick-check" in section["ids"]:
                 for word in section.findall(nodes.strong):
                     word["classes"] += {"Right.": ["right"], "No.": ["wrong"]}.get(word.astext(), [])
+
+
+class NoBreaks(SphinxTransform):
+    """No line ends within 10 000 or σ = 1, nor between a short formula and the stop after it."""
+
+    default_priority = 400
+
+    def apply(self):
+        running = (nodes.paragraph, nodes.strong, nodes.emphasis)
+        for parent in self.document.findall(lambda node: isinstance(node, running)):
+            for i, child in reversed(list(enumerate(parent.children))):
+                if isinstance(child, nodes.Text):
+                    self.bind(parent, i, child)
+
+    def bind(self, parent, i, text):
+        kept = EQUALS.sub(NO_BREAK + "=" + NO_BREAK, GROUPS.sub(NARROW_NO_BREAK, text))
+        formula, stop = parent[i - 1] if i else None, STOP.match(kept)
+        if stop and isinstance(formula, nodes.math) and len(formula.astext()) < 40:
+            parent[i] = nodes.Text(kept[stop.end() :])
+            parent[i - 1] = nodes.inline("", "", formula, nodes.Text(stop[0]), classes=["no-break"])
+        elif kept != text:
+            parent[i] = nodes.Text(kept)
 
 
 class Pipeline(Directive):
@@ -118,5 +144,6 @@ def finish_pages(app, exception):
 def setup(app):
     app.add_transform(BoxClasses)
     app.add_transform(Verdicts)
+    app.add_transform(NoBreaks)
     app.add_directive("pipeline", Pipeline)
     app.connect("build-finished", finish_pages)

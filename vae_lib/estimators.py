@@ -20,7 +20,7 @@ def log_marginal_naive(
     Args:
         model: anything with latent_dim, decode(z) and a likelihood.
         x: observations, (B, D).
-        num_samples: L; every row gets its own L draws.
+        num_samples: the number L of draws; every row gets its own L draws.
         generator: source of z; None takes torch's global one.
 
     Returns:
@@ -42,7 +42,7 @@ def log_marginal_importance(
     Args:
         model: anything with encode(x), decode(z) and a likelihood.
         x: observations, (B, D).
-        num_samples: L; every row gets its own L draws.
+        num_samples: the number L of draws; every row gets its own L draws.
         generator: source of z; None takes torch's global one.
 
     Returns:
@@ -115,7 +115,7 @@ def pathwise_gradient(
     Args:
         f: a differentiable function of z, elementwise: (L,) -> (L,).
         mu, sigma: numbers or 0-dimensional tensors; sigma above 0.
-        num_samples: L.
+        num_samples: the number L of draws.
         generator: source of ε; None takes torch's global one.
 
     Returns:
@@ -151,7 +151,7 @@ def score_function_gradient(
     Args:
         f: any function of z, elementwise: (L,) -> (L,).
         mu, sigma: numbers or 0-dimensional tensors; sigma above 0.
-        num_samples: L.
+        num_samples: the number L of draws.
         baseline: a number b; "mean" takes for each sample the mean of f over the other L − 1, which keeps
             the estimate unbiased; None is 0.
         generator: source of ε; None takes torch's global one.

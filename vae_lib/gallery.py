@@ -246,7 +246,7 @@ def fingerprint(
     Args:
         program: a trained object of one of the `PROGRAMS`.
         images: held-out images, (N, D), from 0 to 255.
-        num_samples: L.
+        num_samples: the number L of draws.
         generator: source of ε; None takes torch's global one.
 
     Source: book equations (3.4), (4.5) and (7.2).

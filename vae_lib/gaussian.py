@@ -96,7 +96,7 @@ def reparameterize(
     Args:
         mu: means, (B, J).
         logvar: ln σ², (B, J); σ = exp(logvar / 2).
-        num_samples: L, or None for a single draw without the sample axis.
+        num_samples: the number L of draws, or None for a single draw without the sample axis.
         eps: the noise itself, in the shape of the result, instead of a fresh draw.
         generator: source of the noise; None takes torch's global one.
 

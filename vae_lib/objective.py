@@ -45,7 +45,7 @@ def elbo(
     Args:
         model: anything with encode(x) -> (mu, logvar), decode(z) -> params and a likelihood.
         x: observations, (B, D).
-        num_samples: L.
+        num_samples: the number L of draws.
         beta: weight of the KL term in `loss`, at least 0; it does not touch `elbo`.
         generator: source of ε; None takes torch's global one.
 

@@ -156,7 +156,7 @@ def evaluate(
     Args:
         model: a `VAE`, or any module with encode, decode and likelihood.
         x: observations, (N, D).
-        num_samples: L.
+        num_samples: the number L of draws.
         generator: source of ε; None takes torch's global one.
 
     Returns:

@@ -159,6 +159,15 @@ def test_outputs_are_clean(notebook: Notebook):
 
 
 @each_of_all
+def test_what_is_printed_fits_the_column(notebook: Notebook):
+    """On a desktop; on a phone it scrolls."""
+    for cell in notebook.code:
+        for output in cell.outputs:
+            if output.output_type == "stream":
+                assert max(map(len, output.text.splitlines()), default=0) <= 87, cell.id
+
+
+@each_of_all
 def test_seeds_are_arguments(notebook: Notebook):
     code = "\n".join(cell.source for cell in notebook.code)
     assert not re.search(r"(?<!Generator\(\)\.)\bmanual_seed\(|np\.random\.(seed|randn?|normal)\(", code)
