@@ -7,7 +7,7 @@
 # make address REPOSITORY=https://github.com/me/my-fork   tell everything where the repository is
 # make notebooks   run them and store what they show; NOTEBOOKS=book/03_elbo.ipynb for one
 # make exercises   run the solutions, make the students' notebooks from them; CHAPTERS=4 for one
-# make grade   the submissions of a class: SUBMISSIONS=export.zip ASSIGNMENT=ch04
+# make grade   the submissions of a class: SUBMISSIONS=export.zip ASSIGNMENT=ch04 ROSTER=class.csv (if any)
 # make grading-test   tests of the grading kit              make bench-grading   what a submission costs
 # make pins    requirements.txt anew (needs uv)              make grading   nbgrader into .venv-grading
 # make clean   remove what was built                        make distclean   and .venv
@@ -54,7 +54,7 @@ grading: .venv-grading/installed-$(VERSION)
 grade: .venv-grading/installed-$(VERSION)
 	@test -n "$(SUBMISSIONS)" -a -n "$(ASSIGNMENT)" || { \
 	  echo "make: say what to grade, such as make grade SUBMISSIONS=export.zip ASSIGNMENT=ch04" >&2; exit 1; }
-	@$(GRADER) -m grading grade "$(SUBMISSIONS)" --assignment "$(ASSIGNMENT)"
+	@$(GRADER) -m grading grade "$(SUBMISSIONS)" --assignment "$(ASSIGNMENT)" $(if $(ROSTER),--roster "$(ROSTER)")
 
 grading-test: .venv-grading/installed-$(VERSION)
 	@echo "Running the tests of the grading kit"

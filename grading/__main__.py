@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m grading", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     grade = commands.add_parser("grade", help="grade a folder or a zip of submissions")
-    grade.add_argument("export", type=Path, help="the zip of Moodle or Canvas, or a folder of folders")
+    grade.add_argument("export", type=path, help="the zip of Moodle or Canvas, or a folder of folders")
     grade.add_argument("--again", action="store_true", help="also those who are graded already")
     grade.add_argument("--jobs", type=int, default=os.cpu_count(), help="at once; default: a core each")
     defaults = Limits()
@@ -33,9 +33,11 @@ def main(arguments: list[str] | None = None) -> None:
     report = commands.add_parser("report", help="the table and the pages anew, after marking by hand")
     for command in (grade, report):
         command.add_argument("--assignment", required=True, help="such as ch04")
-        command.add_argument("--output", type=Path, help="default: graded/ASSIGNMENT")
-        command.add_argument("--roster", type=Path, help="CSV of the class, with a column 'student'")
-        command.add_argument("--course", type=Path, default=ROOT / "exercises", help="%(default)s")
+        command.add_argument("--output", type=path, help="default: graded/ASSIGNMENT")
+        command.add_argument(
+            "--roster", type=path, help="CSV of the class, with a column 'student'; default: the last one"
+        )
+        command.add_argument("--course", type=path, default=ROOT / "exercises", help="%(default)s")
     given = parser.parse_args(arguments)
     try:
         run(given)
@@ -43,21 +45,31 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(f"grading: {error}")
 
 
+def path(text: str) -> Path:
+    """The path; an empty one, as an unset variable leaves it, would be the current folder."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("expected a path, got an empty one")
+    return Path(text).expanduser()
+
+
 def run(given: argparse.Namespace) -> None:
-    roster = read_roster(given.roster) if given.roster else {}
-    course = Course(given.output or Path("graded") / given.assignment, given.course, given.assignment)
-    if given.command == "report":
-        tell(course, course.report(roster, again=True))
-        return
-    if sys.platform == "win32":
+    if given.command == "grade" and sys.platform == "win32":
         raise ValueError("Windows has no limits of memory for a process: run it in a container or in WSL")
-    submissions = collect(given.export.expanduser())
+    # What was given is read first: where it is wrong, no folder is made.
+    submissions = collect(given.export) if given.command == "grade" else []
+    roster = read_roster(given.roster) if given.roster else None
+    course = Course(given.output or Path("graded") / given.assignment, given.course, given.assignment)
+    if roster is not None:
+        course.keep_roster(roster)
+    if given.command == "report":
+        tell(course, course.report(again=True))
+        return
     limits = Limits(given.cell_seconds, given.seconds, given.memory_gb)
     begun = time.perf_counter()
     for number, result in enumerate(grade_all(course, submissions, limits, given.jobs, given.again), start=1):
         print(f"[{number}/{len(submissions)}] {result.name}: {result.status}", flush=True)
     seconds = time.perf_counter() - begun
-    tell(course, course.report(roster))
+    tell(course, course.report())
     print(f"{seconds:.0f} s, {seconds / len(submissions):.1f} s a submission")
 
 

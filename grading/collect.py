@@ -59,6 +59,8 @@ def collect(export: Path) -> list[Submission]:
     Raises:
         ValueError: there is nothing at this path, it is neither a folder nor a zip, or it holds no file.
     """
+    if not export.exists():
+        raise ValueError(f"{export}: does not exist; expected a folder or a zip of submissions")
     if export.is_dir():
         entries = _folder_entries(export)
     elif zipfile.is_zipfile(export):

@@ -2,6 +2,7 @@
 
 OUTPUT/grades.csv             one line a student
 OUTPUT/pages/FOLDER/…html     one feedback page a student, in folders named as Moodle names them
+OUTPUT/roster.csv             who ought to be in the table, if that was said; used until another is given
 OUTPUT/results/STUDENT.json   how it went; who is there and unchanged is not graded again
 OUTPUT/logs/STUDENT.txt       what nbgrader said
 OUTPUT/gradebook.db, source/, release/, submitted/, autograded/, feedback/    nbgrader's own
@@ -33,6 +34,7 @@ PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title></head>
 <body><h1>{title}</h1><p>{text}</p></body></html>
 """
+NOTES = '<div class="container"><h4>About your submission</h4><ul>{notes}</ul></div>'
 
 
 @dataclass
@@ -129,15 +131,20 @@ class Course:
                 gradebook.update_or_create_submission(self.assignment, result.student)
             SaveAutoGrades().preprocess(notebook, {"nbgrader": where})
 
-    def report(self, roster: dict[str, str] | None = None, again: bool = False) -> list[dict]:
+    def keep_roster(self, roster: dict[str, str]) -> None:
+        """Store who ought to be in the table, student -> name, for this report and those to come."""
+        with open(self.root / "roster.csv", "w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([("student", "name"), *roster.items()])
+
+    def report(self, again: bool = False) -> list[dict]:
         """Write grades.csv and the pages; returns the lines of the table.
 
         Args:
-            roster: student -> name of those who ought to be in the table.
             again: have nbgrader write its pages anew, with the points given by hand.
         """
         results = self.results()
-        for student, name in (roster or {}).items():
+        kept = self.root / "roster.csv"
+        for student, name in read_roster(kept).items() if kept.is_file() else ():
             if student not in results and name not in {result.name for result in results.values()}:
                 results[student] = Result(student, name, student)
         if again:
@@ -180,12 +187,15 @@ class Course:
         return points | {"total": f"{submission.score:g}", "by hand": " ".join(sorted(by_hand))}
 
     def _page(self, result: Result) -> None:
-        """The student's page: nbgrader's, or one that says why there is none."""
+        """The student's page: nbgrader's with what was noted, or one that says why there is none."""
         folder = self.root / "pages" / result.folder
         folder.mkdir(parents=True, exist_ok=True)
         page, feedback = folder / f"{self.assignment}.html", self.place("feedback", result.student, ".html")
         if result.status in GRADED:
-            shutil.copyfile(feedback, page)
+            items = "".join(f"<li>{html.escape(note)}</li>" for note in result.notes)
+            told = NOTES.format(notes=items) if items else ""
+            text = feedback.read_text(encoding="utf-8", errors="replace")
+            page.write_text(text.replace("<body>", f"<body>\n{told}", 1), encoding="utf-8", errors="replace")
             return
         title = html.escape(f"{self.assignment}: {result.status}")
         text = html.escape(". ".join([*result.notes, result.file] if result.file else result.notes))

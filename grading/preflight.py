@@ -31,7 +31,7 @@ class Mended:
     Attributes:
         notebook: all the cells of the release version with its metadata, and what the student added.
         notes: what was mended, in plain words.
-        found: how many of the assignment's cells were there.
+        found: how many of the assignment's answers and checks were there.
         missing: the names of answers that were not.
     """
 
@@ -45,7 +45,8 @@ def preflight(data: bytes, release: NotebookNode) -> Mended:
     """The submitted notebook with all the cells and the metadata of the release version.
 
     A cell is known by nbgrader's metadata, by its id (also where Colab keeps it), by its first line, or by
-    what it defines or checks. Locked cells come from the release version. What a student added stays where it
+    what it defines or checks; a cell that comes with the assignment, such as its imports or a figure, by its
+    id or by what is in it. Locked cells come from the release version. What a student added stays where it
     is; outputs and all other metadata go, so that a tag cannot keep a check from running.
 
     Args:
@@ -56,46 +57,45 @@ def preflight(data: bytes, release: NotebookNode) -> Mended:
         Refused: the file is empty, no UTF-8, no notebook, or none of the assignment's answers is in it.
     """
     submitted = _read(data)
-    wanted = {_grade_id(cell): cell for cell in release.cells if _grade_id(cell)}
-    answers = [name for name, cell in wanted.items() if cell.metadata.nbgrader.solution]
-    place = _places(submitted, wanted)
-    if not place.keys() & set(answers):
+    wanted = {
+        _grade_id(cell) or cell.id: cell
+        for cell in release.cells
+        if _grade_id(cell) or cell.cell_type == "code"
+    }
+    given = {name for name, cell in wanted.items() if not _grade_id(cell)}
+    answers = {name for name, cell in wanted.items() if _is_answer(cell)}
+    place = _places(submitted, wanted, given)
+    if not place.keys() & answers:
         first = next((line for cell in submitted for line in cell.source.splitlines() if line.strip()), "")
         raise Refused(
             f"none of the assignment's {len(answers)} answers is in it; it begins with {first[:60]!r}"
         )
-    mended = Mended(v4.new_notebook(metadata=copy.deepcopy(release.metadata)), found=len(place))
-    lost = sum(_grade_id(submitted[index]) != name for name, index in place.items())
+    mended = Mended(
+        v4.new_notebook(metadata=copy.deepcopy(release.metadata)), found=len(place.keys() - given)
+    )
+    lost = sum(_grade_id(submitted[place[name]]) != name for name in place.keys() - given)
     if lost:
-        mended.notes.append(f"nbgrader's metadata was lost and is restored for {lost} cells")
+        cells = "1 cell" if lost == 1 else f"{lost} cells"
+        mended.notes.append(f"nbgrader's metadata was lost and is restored for {cells}")
     names, changed = {index: name for name, index in place.items()}, []
     cells = mended.notebook.cells
-    texts = {cell.source: cell.id for cell in release.cells if not _grade_id(cell)}
+    words = [cell for cell in release.cells if cell.cell_type != "code" and not _grade_id(cell)]
+    texts = {cell.source: cell.id for cell in words}
     for index, cell in enumerate(submitted):
         if index not in names:
             own_id = texts.pop(cell.source, f"added-{index}")
             cells.append(MAKE[cell.cell_type](cell.source, id=own_id))
             continue
         known = copy.deepcopy(wanted[names[index]])
-        if not known.metadata.nbgrader.locked:
+        if names[index] in given or not known.metadata.nbgrader.locked:
             known.source = cell.source
         elif known.source.split() != cell.source.split():
             changed.append(label(names[index]))
         cells.append(known)
     if changed:
         mended.notes.append(f"{', '.join(changed)}: the check had been changed and is the released one again")
-    defined = set().union(*(_defined(cell) for cell in submitted))
-    for name, cell in wanted.items():
-        if name in place:
-            continue
-        if name not in answers:
-            mended.notes.append(f"{label(name)}: the check was missing and is put back")
-        elif _defined(cell) and _defined(cell) <= defined:
-            mended.notes.append(f"{label(name)}: the answer stands in another cell")
-            continue
-        else:
-            mended.missing.append(name)
-        cells.insert(_behind_predecessor(cells, release.cells, cell), copy.deepcopy(cell))
+    own = [cell for index, cell in enumerate(cells) if not _is_released(cell, wanted.get(names.get(index)))]
+    _put_back(mended, release, {name: cell for name, cell in wanted.items() if name not in place}, own)
     return mended
 
 
@@ -134,16 +134,24 @@ def _read(data: bytes) -> list[NotebookNode]:
         logger.setLevel(before)
 
 
-def _places(cells: list[NotebookNode], wanted: dict[str, NotebookNode]) -> dict[str, int]:
-    """Name of each wanted cell that is there -> its index."""
+def _places(cells: list[NotebookNode], wanted: dict[str, NotebookNode], given: set[str]) -> dict[str, int]:
+    """Name of each wanted cell that is there -> its index; those in `given` are no answers and no checks."""
     signs = {name: _signs(cell) for name, cell in wanted.items()}
     often = Counter(sign for found in signs.values() for sign in found)
+    for name, found in signs.items():
+        # A figure may define and check what answers do; only its id or all of it tells that it is the figure.
+        kinds = ("id", "source") if name in given else ("name", "id", "first line", "checks", "defines")
+        alone = {sign: weight for sign, weight in found.items() if often[sign] == 1 and sign[0] in kinds}
+        signs[name] = alone
     matches = []
     for index, cell in enumerate(cells):
         shown = _signs(cell)
+        emptied = cell.cell_type != "code" or not cell.source.strip()
         for name, known in signs.items():
+            if name in given and emptied:
+                continue
             # A copied cell has the metadata and the first line of the cell itself, but an id of its own.
-            score = sum(weight for sign, weight in known.items() if sign in shown and often[sign] == 1)
+            score = sum(weight for sign, weight in known.items() if sign in shown)
             matches.append((score, index, name))
     place: dict[str, int] = {}
     for score, index, name in sorted(matches, reverse=True):
@@ -163,9 +171,11 @@ def _signs(cell: NotebookNode) -> dict[tuple, int]:
     if first.startswith("#"):
         signs.append((("first line", "".join(first.split())), 16))
     if cell.cell_type == "code":
-        calls = re.findall(r"\bcheck\(\s*[\"']([^\"']+)[\"']", cell.source)
-        signs += [(("checks", call), 1) for call in calls]
+        signs.append((("source", "".join(cell.source.split())), 16))
         signs += [(("defines", name), 1) for name in _defined(cell)]
+        # What defines something is more than a check, and nothing of it may be lost.
+        calls = re.findall(r"\bcheck\(\s*[\"']([^\"']+)[\"']", cell.source)
+        signs += [(("checks", call), 1) for call in calls if not _defined(cell)]
     return {sign: weight for sign, weight in signs if sign[1] and isinstance(sign[1], str)}
 
 
@@ -189,7 +199,57 @@ def _defined(cell: NotebookNode) -> set[str]:
     return names | {part.id for target in targets for part in ast.walk(target) if isinstance(part, ast.Name)}
 
 
-def _behind_predecessor(cells: list[NotebookNode], released: list[NotebookNode], cell: NotebookNode) -> int:
-    """Where a missing cell goes: behind the last of those that stand before it in the release version."""
-    before = {other.id for other in released[: released.index(cell)]}
-    return max((index for index, other in enumerate(cells, start=1) if other.id in before), default=0)
+def _is_answer(cell: NotebookNode) -> bool:
+    return bool(_grade_id(cell) and cell.metadata.nbgrader.solution)
+
+
+def _is_released(cell: NotebookNode, released: NotebookNode | None) -> bool:
+    """Is this what was released, where a student wrote nothing?"""
+    return released is not None and cell.source.split() == released.source.split()
+
+
+def _put_back(
+    mended: Mended, release: NotebookNode, absent: dict[str, NotebookNode], own: list[NotebookNode]
+) -> None:
+    """Put back what is absent, but for answers that stand in cells of the student's own; tell it all."""
+    # Released id of an answer -> ids of the cells that it stands in, one cell unless the student moved it.
+    stands = {cell.id: {cell.id} for cell in release.cells if _is_answer(cell)}
+    defined = {cell.id: _defined(cell) for cell in own}
+    back, given = [], []
+    for name, cell in absent.items():
+        names = _defined(cell)
+        if _is_answer(cell) and names and names <= set().union(*defined.values()):
+            mended.notes.append(f"{label(name)}: the answer stands in another cell")
+            stands[cell.id] = {place for place, found in defined.items() if names & found}
+            continue
+        back.append(cell)
+        if _is_answer(cell):
+            mended.missing.append(name)
+        elif _grade_id(cell):
+            mended.notes.append(f"{label(name)}: the check was missing and is put back")
+        else:
+            given.append(name)
+    if given:
+        mended.notes.append(f"{', '.join(given)}: not found, so what was released is put back")
+    cells = mended.notebook.cells
+    for cell in back:
+        cells.insert(_spot(cells, release.cells, cell, stands), copy.deepcopy(cell))
+
+
+def _spot(
+    cells: list[NotebookNode], released: list[NotebookNode], cell: NotebookNode, stands: dict[str, set[str]]
+) -> int:
+    """Where a cell that is put back goes: behind the last of those that the release version has before it.
+
+    A check needs the answers before it and goes behind them, wherever they stand; the answers behind it may
+    need a cell that is given, which goes before them.
+    """
+    position = released.index(cell)
+    before = {other.id for other in released[:position]}
+    if _grade_id(cell) and cell.metadata.nbgrader.locked:
+        before = before.union(*(found for answer, found in stands.items() if answer in before))
+    spot = max((index for index, other in enumerate(cells, start=1) if other.id in before), default=0)
+    if not _grade_id(cell):
+        behind = set().union(*(stands.get(other.id, set()) for other in released[position:]))
+        spot = min([spot, *(index for index, other in enumerate(cells) if other.id in behind)])
+    return spot

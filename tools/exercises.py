@@ -24,6 +24,7 @@ SOLUTION = "solution"  # the tag of a cell that students do not get
 STUB = "...  # your answer here"
 REGION = re.compile(r"^( *)### BEGIN SOLUTION\n.*?### END SOLUTION(\n|\Z)", re.M | re.S)
 HIDDEN = re.compile(r"^ *### BEGIN HIDDEN TESTS\n.*?### END HIDDEN TESTS(\n|\Z)", re.M | re.S)
+STATEMENT = re.compile(r"## (\d+)\.(\d+) · ")
 # The first line of a graded cell, from which its metadata can be made again if an editor lost it.
 MARKER = re.compile(r"# Exercise (\d+)\.(\d+): (your answer|check)(?: \((\d+) points?\))?$", re.M)
 
@@ -56,8 +57,14 @@ def nbgrader(cell):
 
 
 def restore(notebook):
-    """Give each graded cell the id and the metadata that its first line stands for."""
+    """Give each graded cell the id and the metadata that its first line stands for, others their id."""
+    name, ids = None, set()
     for cell in notebook["cells"]:
+        if statement := STATEMENT.match("".join(cell["source"])):
+            cell["id"] = name = "exercise-{}-{}".format(*statement.groups())
+        elif name and SOLUTION in cell["metadata"].get("tags", []) and f"{name}-solution" not in ids:
+            cell["id"] = f"{name}-solution"
+        ids.add(cell["id"])
         metadata = nbgrader(cell)
         cell["metadata"].pop("nbgrader", None)
         if metadata:

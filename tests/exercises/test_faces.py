@@ -13,7 +13,7 @@ import yaml
 
 from tools import exercises as tool
 from tools.notebooks import read
-from vae_lib.checks import CHAPTERS
+from vae_lib.checks import CHAPTERS, CheckFailed, check
 
 SOURCES = tool.sources()
 PARTS = re.compile(
@@ -137,9 +137,39 @@ def test_metadata_are_those_of_nbgrader(source: Path):
 def test_the_graded_check_is_the_one_that_students_see(source: Path):
     for name, cell in cells(read(source)).items():
         if name.endswith("-check"):
-            _, seen, begin, strict, end = source_of(cell).splitlines()
-            assert (begin, end) == ("### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS")
+            _, seen, begin, imported, empty, strict, end = source_of(cell).splitlines()
+            assert (begin, empty, end) == ("### BEGIN HIDDEN TESTS", "", "### END HIDDEN TESTS")
+            assert imported == "from vae_lib.checks import check  # noqa: E402"
             assert strict == f"{seen[:-1]}, strict=True)"
+
+
+@each_source
+def test_the_graded_check_does_not_ask_what_the_student_calls_check(source: Path):
+    for name, cell in cells(read(source)).items():
+        if name.endswith("-check"):
+            answer = re.search(r", (\w+)\)", source_of(cell))[1]
+            with pytest.raises(CheckFailed):
+                exec(source_of(cell), {"check": lambda *given, **options: None, answer: None})
+
+
+@each_source
+def test_the_text_says_what_counts(source: Path):
+    """The first line of a cell counts in grading; a question that no check asks does not, and is marked."""
+    found = cells(read(source))
+    assert "Keep the first line of each cell" in source_of(found["title"])
+    for text in statements(read(source)):
+        asked, *thought = text.partition("\n\n<details>")[0].split("\n\n**To think about, not graded:** ")
+        name = re.match(r"## (\d)\.(\d)", asked)
+        answer = source_of(found["exercise-{}-{}-answer".format(*name.groups())])
+        assert "\ndef " not in answer or not asked.endswith("?"), asked
+        assert len(thought) <= 1 and all(part[0].islower() for part in thought)
+
+
+@pytest.mark.parametrize("number", ["7.1", "8.3", "9.3"])
+def test_grey_images_are_announced(number):
+    """Some ways to write a Bernoulli likelihood refuse them."""
+    chapter, place = map(int, number.split("."))
+    assert "Grey x are allowed." in statements(read(tool.sources([chapter])[0]))[place - 1]
 
 
 @each_source
@@ -232,6 +262,18 @@ def test_drift_is_named(face, cell, old, new, fault, tmp_path):
     assert found == [] if fault is None else found and fault in " ".join(found)
 
 
+@each_source
+def test_ids_that_an_editor_gave_are_replaced(source):
+    notebook = tool.read(source)
+    for i, cell in enumerate((given := copy.deepcopy(notebook))["cells"]):
+        name = cell["id"].removesuffix("-solution")
+        if cell["id"].startswith("exercise-") and name.count("-") == 2:
+            cell["id"] = f"random-{i}"
+    assert given != notebook
+    tool.restore(given)
+    assert given == notebook
+
+
 def test_a_lost_notebook_is_named(tmp_path):
     source, path = small(tmp_path)
     path.unlink()
@@ -240,8 +282,6 @@ def test_a_lost_notebook_is_named(tmp_path):
 
 def test_a_solution_that_fails_its_check_does_not_run(tmp_path):
     """The hidden line raises, so that make exercises stops at a wrong solution."""
-    from vae_lib.checks import CheckFailed, check
-
     for path in SOURCES:
         hidden = [cell for name, cell in cells(read(path)).items() if name.endswith("-check")]
         assert all("strict=True" in source_of(cell) for cell in hidden)

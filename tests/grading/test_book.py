@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import re
 import shutil
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from toy import ROOT, as_colab_saves, write
+from toy import ROOT, as_colab_saves, text, without, write
 
 from grading.__main__ import main
 from grading.course import Course
@@ -34,6 +35,23 @@ def test_nbgrader_reads_the_assignment(chapter: str, tmp_path: Path):
     mended = preflight(student_notebook(chapter).read_bytes(), release)
     assert (mended.notes, mended.missing) == ([], [])
     assert mended.found == 2 * len(checks)
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_deleted_checks_figures_and_imports_are_put_back(chapter: str, tmp_path: Path):
+    release = Course(tmp_path / "out", ROOT / "exercises", chapter).release
+    notebook = nbformat.read(student_notebook(chapter), as_version=4)
+    checks = [cell.id for cell in notebook.cells if cell.id.endswith("-check")]
+    without_checks = preflight(text(without(copy.deepcopy(notebook), *checks)), release)
+    assert len(without_checks.notes) == len(checks)
+    assert all(note.endswith("the check was missing and is put back") for note in without_checks.notes)
+    answers = [cell for cell in notebook.cells if cell.id.endswith("-answer") or cell.cell_type != "code"]
+    with_answers = preflight(text(nbformat.v4.new_notebook(cells=answers)), release)
+    for mended in (without_checks, with_answers):
+        found, wanted = ([c for c in n.cells if c.cell_type == "code"] for n in (mended.notebook, release))
+        assert [cell.id for cell in found] == [cell.id for cell in wanted]
+        pairs = zip(found, wanted, strict=True)
+        assert all(a.source == b.source for a, b in pairs if not a.id.endswith("-answer"))
 
 
 def test_chapter_4_is_graded(tmp_path: Path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import html
 import os
 import re
 import shutil
@@ -24,11 +25,6 @@ from grading.worker import open_course
 
 LIMITS = ["--cell-seconds=5", "--seconds=45", "--memory-gb=1.5", "--jobs=2"]
 SLEEP = [sys.executable, "-c", f"import time; time.sleep(4321)  # {os.getpid()}"]
-
-
-def without(notebook, cell_id: str):
-    notebook.cells.remove(toy.cell(notebook, cell_id))
-    return notebook
 
 
 def slow(notebook):
@@ -52,8 +48,9 @@ GREEDY = {
     "a3": "more = bytearray(3 * 2**30)\ndef double(a):\n    return 2 * a",
 }
 LEAVE = f"import subprocess\nsubprocess.Popen({SLEEP}, start_new_session=True)\nanswer = 'c'"
-NO_CHECK = without(toy.right(), "exercise-1-2-check")
-NO_ANSWER = without(toy.right(), "exercise-1-3-answer")
+NO_CHECK = toy.without(toy.right(), "exercise-1-2-check")
+NO_ANSWER = toy.without(toy.right(), "exercise-1-3-answer")
+NO_SETUP = toy.without(toy.right(), "setup")
 # Student -> the file, and what is expected: status, points of 1.1, 1.2 and 1.3, a part of the reason.
 CLASS = {
     "Right": (toy.right(), "graded", "1 2 3", None),
@@ -75,6 +72,8 @@ CLASS = {
     "Warned": (toy.right(a2=WARNING), "graded", "1 2 3", None),
     "No check": (NO_CHECK, "graded", "1 2 3", "1.2: the check was missing and is put back"),
     "No answer": (NO_ANSWER, "incomplete", "1 2 0", "1.3: the answer's cell is missing"),
+    "No setup": (NO_SETUP, "graded", "1 2 3", "setup: not found, so what was released is put back"),
+    "Merged": (toy.merged(toy.right()), "graded", "1 2 3", "1.2: the answer stands in another cell"),
     "Colab": (toy.as_colab_saves(toy.right()), "graded", "1 2 3", "metadata was lost and is restored"),
     "Skipping": (tagged(toy.student()), "graded", "0 0 0", f"1.1: {ASSERTION}"),
     "Other": (nbformat.v4.new_notebook(), "refused", "", "none of the assignment's 4 answers is in it"),
@@ -184,11 +183,21 @@ def test_every_student_has_a_page(graded: Path):
     folders |= {"Pdf_2001_assignsubmission_file_", "3001"}
     assert {path.name for path in pages.iterdir()} == folders
     right = (pages / "Right_1001_assignsubmission_file_" / "toy.html").read_text(encoding="utf-8")
-    assert "(Score: 6.0 / 8.0)" in right
+    assert "(Score: 6.0 / 8.0)" in right and "About your submission" not in right
     refused = (pages / f"Empty_{IDS['Empty']}_assignsubmission_file_" / "toy.html").read_text(
         encoding="utf-8"
     )
     assert "toy: refused" in refused and "the file is empty" in refused
+
+
+@pytest.mark.parametrize("name", ["No answer", "Colab", "Raising"])
+def test_a_page_tells_what_the_reason_tells(name: str, graded: Path):
+    path = graded / "out" / "pages" / f"{name}_{IDS[name]}_assignsubmission_file_" / "toy.html"
+    page = path.read_text(encoding="utf-8")
+    about, _, rest = page.partition("<body>")[2].partition("</ul>")
+    notes = [html.unescape(note) for note in re.findall("<li>(.*?)</li>", about)]
+    assert "; ".join(notes) == table(graded)[name]["reason"]
+    assert "(Score: " in rest and "<script" not in about
 
 
 def test_nothing_that_a_student_started_is_left(graded: Path):
@@ -213,6 +222,11 @@ def test_points_given_by_hand_are_reported_and_kept(graded: Path, tmp_path: Path
     assert (row["total"], row["1.4"], row["by hand"]) == ("7.5", "1.5", "")
     page = folder / "out" / "pages" / "Right_1001_assignsubmission_file_" / "toy.html"
     assert "(Score: 7.5 / 8.0)" in page.read_text(encoding="utf-8")
+    # The roster of the first run counts until another is given.
+    assert table(folder)["Absent"]["status"] == "missing"
+    (folder / "roster.csv").write_text("student,name\n3002,Another\n")
+    main(line(folder, "report", f"--roster={folder / 'roster.csv'}"))
+    assert "Absent" not in table(folder) and table(folder)["Another"]["status"] == "missing"
 
 
 def test_a_second_run_grades_only_who_is_new_or_changed(graded: Path, tmp_path: Path):
@@ -224,7 +238,7 @@ def test_a_second_run_grades_only_who_is_new_or_changed(graded: Path, tmp_path: 
     before = (folder / "out" / "autograded" / "1001" / "toy" / "toy.ipynb").stat().st_mtime_ns
     main(line(folder, "grade", str(folder / "late"), *LIMITS))
     rows = table(folder)
-    assert rows.keys() >= CLASS.keys()
+    assert rows.keys() == {*CLASS, "Pdf", "Absent"}
     assert (rows["Partly"]["1.2"], rows["Partly"]["1.3"]) == ("2", "0")
     assert (folder / "out" / "autograded" / "1001" / "toy" / "toy.ipynb").stat().st_mtime_ns == before
 
@@ -245,6 +259,23 @@ def test_a_foreign_folder_is_left_alone(tmp_path: Path):
     with pytest.raises(SystemExit, match="expected a new or an empty folder"):
         main(line(tmp_path, "report"))
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["thesis.txt"]
+
+
+def test_an_export_that_does_not_exist_leaves_no_folder(tmp_path: Path):
+    toy.course(tmp_path / "course")
+    with pytest.raises(SystemExit, match=r"export\.zip: does not exist"):
+        main(line(tmp_path, "grade", str(tmp_path / "export.zip")))
+    assert [path.name for path in tmp_path.iterdir()] == ["course"]
+
+
+@pytest.mark.parametrize("option", ["", "--output=", "--roster=", "--course="])
+def test_an_empty_path_is_not_the_current_folder(option: str, tmp_path: Path, monkeypatch, capsys):
+    toy.write(toy.right(), tmp_path / "ana" / "work.ipynb")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        main(["grade", *([option, "."] if option else [""]), "--assignment=toy"])
+    assert "expected a path, got an empty one" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["ana"]
 
 
 def test_an_unknown_assignment_is_named(tmp_path: Path):

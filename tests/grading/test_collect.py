@@ -145,11 +145,17 @@ def test_links_are_not_followed(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    "make", [lambda path: None, lambda path: path.write_text("a"), lambda path: path.mkdir()]
+    ("make", "reason"),
+    [
+        (lambda path: None, "does not exist; expected a folder or a zip"),
+        (lambda path: path.write_text("a"), "expected a folder or a zip"),
+        (lambda path: path.mkdir(), "no submission in it"),
+    ],
+    ids=["nothing", "text", "empty folder"],
 )
-def test_what_is_no_export_is_named(make, tmp_path: Path):
+def test_what_is_no_export_is_named(make, reason: str, tmp_path: Path):
     make(tmp_path / "export")
-    with pytest.raises(ValueError, match=r"export: (expected a folder or a zip|no submission in it)"):
+    with pytest.raises(ValueError, match=f"export: {reason}"):
         collect(tmp_path / "export")
 
 

@@ -31,3 +31,11 @@ def test_options(capsys):
     graders = re.findall(r"grading grade.*|\| `(--[a-z-]+)` \|", PAGE)
     named = {option for option in graders if option} | {"--assignment", "--output", "--roster", "--course"}
     assert named - known == set() and "--memory-gb" in named
+
+
+def test_what_grading_leaves_is_not_committed_and_not_spelled():
+    """The pages of students, and what `nbgrader generate_assignment` makes in exercises/."""
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf8").splitlines()
+    assert {"graded/", "exercises/gradebook.db", "exercises/release/"} <= set(ignored)
+    settings = (ROOT / "pyproject.toml").read_text(encoding="utf8").partition("[tool.codespell]")[2]
+    assert "./graded" in re.search(r'^skip = "(.*)"$', settings, re.M)[1].split(",")

@@ -33,6 +33,10 @@ def graded_cells(notebook: NotebookNode) -> list[tuple]:
     ]
 
 
+def code(notebook: NotebookNode) -> list[str]:
+    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+
+
 def test_an_intact_notebook_stays_as_it_is(release):
     mended = mend(toy.right(), release)
     assert (mended.notes, mended.missing, mended.found) == ([], [], 7)
@@ -103,6 +107,80 @@ def test_a_missing_check_is_put_back_behind_its_answer(release):
         cell.id for cell in toy.right().cells if "exercise" in cell.id
     ]
     assert mended.notes == ["1.2: the check was missing and is put back"]
+
+
+@pytest.mark.parametrize("lose", [lambda notebook: notebook, toy.as_colab_saves, toy.without_ids])
+def test_a_figure_that_checks_is_not_taken_for_a_deleted_check(lose, release):
+    mended = mend(lose(toy.without(toy.right(), "exercise-1-2-check")), release)
+    assert code(mended.notebook) == code(toy.right())
+    notes = [note for note in mended.notes if "metadata was lost" not in note]
+    assert notes == ["1.2: the check was missing and is put back"]
+
+
+def test_the_note_on_one_cell_is_in_the_singular(release):
+    notebook = toy.right()
+    del toy.cell(notebook, "exercise-1-2-check").metadata["nbgrader"]
+    assert mend(notebook, release).notes == ["nbgrader's metadata was lost and is restored for 1 cell"]
+
+
+def test_a_cell_that_defines_something_is_not_replaced_by_a_check(release):
+    notebook = toy.without(toy.right(), "exercise-1-3-answer", "exercise-1-3-check")
+    own = f'{toy.RIGHT["1.3"]}\ncheck("1.3", double(4) == 8, "not doubled")'
+    notebook.cells.insert(-1, v4.new_code_cell(own, id="own"))
+    mended = mend(notebook, release)
+    assert own in code(mended.notebook) and mended.missing == []
+    assert code(mended.notebook)[-1] == code(toy.right())[-1]
+
+
+GIVEN = ["setup", "exercise-1-2-figure"]
+
+
+@pytest.mark.parametrize("lose", [lambda notebook: notebook, toy.as_colab_saves, toy.without_ids])
+def test_cells_that_come_with_the_assignment_are_put_back_in_their_places(lose, release):
+    mended = mend(lose(toy.without(toy.right(), *GIVEN)), release)
+    assert code(mended.notebook) == code(toy.right())
+    assert mended.notes[-1] == "setup, exercise-1-2-figure: not found, so what was released is put back"
+
+
+@pytest.mark.parametrize("change", [{"source": " "}, {"cell_type": "markdown"}], ids=["emptied", "as text"])
+def test_a_cell_of_the_assignment_that_does_nothing_any_more_is_put_back(change, release):
+    notebook = toy.right()
+    toy.cell(notebook, "setup").update(change)
+    if "cell_type" in change:
+        del toy.cell(notebook, "setup")["outputs"], toy.cell(notebook, "setup")["execution_count"]
+    mended = mend(notebook, release)
+    assert toy.cell(mended.notebook, "setup").source == toy.SETUP
+    assert len(mended.notebook.cells) == len(notebook.cells) + 1
+
+
+def test_what_a_student_wrote_into_a_cell_of_the_assignment_stays(release):
+    notebook = toy.without(toy.right(), "exercise-1-2-answer")
+    setup = toy.cell(notebook, "setup")
+    setup.source += "\n" + toy.RIGHT["1.2"]
+    mended = mend(notebook, release)
+    assert toy.cell(mended.notebook, "setup").source == setup.source
+    assert (mended.notes, mended.missing) == (["1.2: the answer stands in another cell"], [])
+
+
+def test_checks_are_put_back_behind_the_cell_that_the_answers_stand_in(release):
+    mended = mend(toy.merged(toy.without(toy.right(), *GIVEN)), release)
+    ids = [cell.id for cell in mended.notebook.cells]
+    # The cell with all answers is known as one of them.
+    answers = next(index for index, cell in enumerate(mended.notebook.cells) if "def double" in cell.source)
+    assert mended.notebook.cells[answers].source.startswith(toy.RIGHT["1.1"])
+    checks = [ids.index(f"exercise-1-{number}-check") for number in (1, 2, 3)]
+    assert ids.index("setup") < answers < checks[0] < checks[1] < checks[2]
+    assert mended.missing == []
+
+
+def test_what_an_answer_may_need_is_put_back_before_it(release):
+    """Though the checks before it in the released notebook stand behind all answers now."""
+    release = NotebookNode(release, cells=list(release.cells))
+    at = release.cells.index(toy.cell(release, "exercise-1-3"))
+    release.cells.insert(at + 1, v4.new_code_cell("number = 4", id="exercise-1-3-given"))
+    ids = [cell.id for cell in mend(toy.merged(toy.right()), release).notebook.cells]
+    own = next(cell_id for cell_id in ids if cell_id in ("own", "exercise-1-3-answer"))
+    assert ids.index("exercise-1-3-given") < ids.index(own) < ids.index("exercise-1-2-check")
 
 
 def test_a_missing_answer_is_named_and_left_as_released(release):

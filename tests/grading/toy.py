@@ -23,9 +23,12 @@ STUB = {
 }
 CHECK = {
     "1.1": (1, 'assert answer == "c", "not c"'),
-    "1.2": (2, 'assert add(2, 3) == 5, "too small"'),
-    "1.3": (3, 'assert double(4) == 8, "not doubled"'),
+    "1.2": (2, 'check("1.2", add(2, 3) == 5, "too small")'),
+    "1.3": (3, 'check("1.3", double(4) == 8, "not doubled")'),
 }
+# What comes with the assignment and is neither an answer nor a check; as in the book, a figure checks, too.
+SETUP = "def check(number, passed, hint):\n    assert passed, hint"
+FIGURE = 'check("1.2", add(1, 1) == 2, "no figure")\nprint("a figure of the sum")'
 
 
 def graded(name: str, **own) -> dict:
@@ -37,7 +40,7 @@ def graded(name: str, **own) -> dict:
 def source() -> NotebookNode:
     """The instructor's notebook, in the form of exercises/source; its last answer is marked by hand."""
     code, text = v4.new_code_cell, v4.new_markdown_cell
-    cells = [text("# Exercises 1 · Toy", id="title"), code("import math", id="setup")]
+    cells = [text("# Exercises 1 · Toy", id="title"), code(SETUP, id="setup")]
     for number, (points, check) in CHECK.items():
         name = f"exercise-{number.replace('.', '-')}"
         answer, marks = f"{name}-answer", f"{name}-check"
@@ -53,6 +56,8 @@ def source() -> NotebookNode:
             code(f"# Exercise {number}: check ({points} points)\n{check}", id=marks, metadata=known),
             text("**Solution.** Not for students.", id=f"{name}-solution", metadata={"tags": ["solution"]}),
         ]
+        if number == "1.2":
+            cells.append(code(FIGURE, id="exercise-1-2-figure"))
     known = graded("exercise-1-4-answer", grade=True, solution=True, points=2, cell_type="markdown")
     solution = f"### BEGIN SOLUTION\n{RIGHT['1.4']}\n### END SOLUTION"
     cells.append(text(solution, id="exercise-1-4-answer", metadata=known))
@@ -114,3 +119,16 @@ def without_ids(notebook: NotebookNode) -> NotebookNode:
     for cell in as_colab_saves(notebook).cells:
         cell.metadata = NotebookNode()
     return notebook
+
+
+def without(notebook: NotebookNode, *cell_ids: str) -> NotebookNode:
+    """The notebook with these cells deleted."""
+    notebook.cells = [cell for cell in notebook.cells if cell.id not in cell_ids]
+    return notebook
+
+
+def merged(notebook: NotebookNode) -> NotebookNode:
+    """The answers in code are in a last cell of the student's own; their cells and checks are deleted."""
+    notebook.cells.append(v4.new_code_cell("\n".join(RIGHT[number] for number in CHECK), id="own"))
+    names = [f"exercise-{number.replace('.', '-')}" for number in CHECK]
+    return without(notebook, *(f"{name}-{kind}" for name in names for kind in ("answer", "check")))

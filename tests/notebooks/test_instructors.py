@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -67,7 +68,19 @@ def test_commands_of_make_exist():
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf8"), re.M))
     named = set(re.findall(r"(?:^|`)make ([a-z-]+)", PAGE, re.M))
     assert {"grade", "exercises", "lint", "grading-test"} <= named
-    assert named - targets <= {"address"}
+    assert named <= targets
+
+
+def test_the_exercise_to_copy_is_as_the_steps_say():
+    steps = re.findall(r"^\d+\. (.+)$", PAGE.partition("## Add an exercise")[2], re.M)
+    source = json.loads(
+        (ROOT / re.search(r"`(exercises/\S+\.ipynb)`", steps[0])[1]).read_text(encoding="utf8")
+    )
+    model = "exercise-" + re.search(r"those of (\d+\.\d+)", steps[0])[1].replace(".", "-")
+    ids = [cell["id"] for cell in source["cells"] if re.match(rf"{model}\b", cell["id"])]
+    assert ids == [model, f"{model}-answer", f"{model}-check", f"{model}-solution"]
+    totals = re.findall(r"`(\*\*\w+:\*\*)`", next(step for step in steps if "first cell, raise" in step))
+    assert totals == re.findall(r"\*\*\w+:\*\*", "".join(source["cells"][0]["source"]))
 
 
 def test_the_example_of_an_exercise_works():

@@ -253,6 +253,24 @@ def test_picture_has_the_book_s_colours(html):
 # Reading
 
 
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_formulas_and_output_fit_the_column(name, served, tab):
+    page = tab(f"{served}{name}.html")
+    boxes = page.locator("article :is(.katex-display, .cell_output pre)")
+    wide = boxes.evaluate_all(
+        "all => all.filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.innerText.slice(0, 60))"
+    )
+    assert boxes.count() > 5 and wide == []
+
+
+def test_lines_do_not_end_within_a_number_or_before_a_full_stop(html):
+    page = parsed(html / f"{CHAPTERS[1]}.html")
+    text = " ".join(p.get_text() for p in page.select("article p"))
+    assert "100\u202f000 values" in text and "J\u00a0=\u00a010" in text
+    stops = [span.get_text()[-1] for span in page.select("article p > .no-break")]
+    assert len(stops) > 10 and set(stops) <= set(",.;:?!)")
+
+
 def test_names_in_tables_stay_whole(served, tab):
     page = tab(f"{served}book/notation.html", 375)
     lines = page.locator("table code").evaluate_all(
