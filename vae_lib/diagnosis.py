@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 import itertools
 import math
-from collections.abc import Callable
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from vae_lib import _validate as check
 from vae_lib.likelihoods import ContinuousBernoulli
@@ -24,6 +27,10 @@ READINGS = {
     "σ²": torch.sqrt,
     "σ before a softplus": F.softplus,
 }
+# The s at which σ = 1.
+AT_THE_PRIOR = {
+    "ln σ²": 0.0, "ln σ": 0.0, "σ": 1.0, "σ²": 1.0, "σ before a softplus": math.log(math.e - 1)
+}  # fmt: skip
 
 # Minus the log-likelihood of each pixel x, as a function of what the decoder puts out, r.
 LIKELIHOODS = {
@@ -36,7 +43,23 @@ LIKELIHOODS = {
     "Bernoulli of a sigmoid": lambda r, x: F.softplus(torch.sigmoid(r)) - x * torch.sigmoid(r),
 }
 TAKE_LOGITS = ("Bernoulli of logits", "continuous Bernoulli", "Bernoulli of a sigmoid")
-WITH_A_SCALE = ("Gaussian", "Gaussian of a sigmoid", "Laplace")  # its σ hides in the weight of the term
+
+# A scale hides in the weight of these: its name, its power of the ratio KL : reconstruction, a right line.
+WITH_A_SCALE = {
+    "Gaussian": ("σ", 0.5, "nll = ((params - x) / sigma).pow(2).sum() / (2 * len(x))"),
+    "Gaussian of a sigmoid": ("σ", 0.5, "nll = ((params.sigmoid() - x) / sigma).pow(2).sum() / (2 * len(x))"),
+    "Laplace": ("scale", 1, "nll = (params - x).abs().sum() / scale / len(x)"),
+}
+
+# What comes out where params and x stand in each other's place, up to terms without r.
+SWAPPED = {
+    "binary_cross_entropy_with_logits": lambda r, x: -r * x,
+    "binary_cross_entropy": lambda r, x: -r * torch.logit(x),
+}
+# How to get at the scalar in what a loss returns instead.
+PICKS = {dict: '["loss"]', tuple: "[0]", list: "[0]", Tensor: ".mean()"}
+# The first argument of loss(x, x_hat, mu, logvar) goes by one of these names.
+NAMES_OF_DATA = ("x", "X", "target", "targets", "inputs", "images", "data", "batch", "original")
 
 KL_LINE = "kl = 0.5 * (mu**2 + logvar.exp() - logvar - 1).sum(1).mean()"
 NLL_LINE = 'nll = F.binary_cross_entropy_with_logits(params, x, reduction="sum") / len(x)'
@@ -50,8 +73,10 @@ FINDINGS = {
         "mu, logvar = encoder(x).chunk(2, dim=-1)"),
     "not_finite": ("The first step is not finite.", "finite numbers", "(3.4)",
         "look at the data, then at logvar"),
-    "no_gradient_to_encoder": ("What the encoder puts out is cut off from its weights: it does not learn.",
+    "no_gradient_to_encoder": ("The encoder, or a part of it, gets no gradient: it does not learn.",
         "a gradient from the loss to the encoder", "(6.2)", "no detach() and no torch.no_grad() in encode"),
+    "no_gradient_to_decoder": ("The decoder, or a part of it, gets no gradient: it does not learn.",
+        "a gradient from the loss to the decoder", "(8.1)", "no detach() and no torch.no_grad() in decode"),
     "no_kl": ("There is no KL term: nothing keeps the codes near the prior, and samples will be garbage.",
         "loss = −log p(x|z) + KL", "(3.4)", KL_LINE),
     "kl_sign": ("The KL term has the wrong sign: training drives it to infinity.",
@@ -65,6 +90,9 @@ FINDINGS = {
         "½ Σ (μ² + σ² − ln σ² − 1)", "(4.5)", KL_LINE),
     "kl_half_twice": ("The KL term weighs half of what it should: a ½ too many, or a 2 in the other term.",
         "½ Σ (μ² + σ² − ln σ² − 1)", "(4.5)", KL_LINE),
+    "kl_floor": ("Close to the prior the KL term has another slope: some nats are free, or bounded.",
+        "the slopes of (4.6) and (4.7) everywhere", "(4.5)",
+        KL_LINE + "  # if free nats are meant, report the ELBO without them"),
     "batch_sums_differ": ("One term is averaged over the images of the batch, the other is summed.",
         "the same for both terms", "(8.1)", "loss = (nll + kl).mean()  # both of shape (B,)"),
     "beta": ("The KL term has another weight than the β = {beta:g} that is wanted.",
@@ -75,6 +103,12 @@ FINDINGS = {
         "loss = −log p(x|z) + KL", "(3.4)", NLL_LINE),
     "reconstruction_sign": ("The reconstruction term has the wrong sign: images become less probable.",
         "+1 times −log p(x|z)", "(3.4)", NLL_LINE),
+    "arguments_swapped": ("Image and prediction stand in each other's place in the reconstruction term.",
+        "−log p(x|z) of the image x under the params of the decoder", "(7.2)",
+        NLL_LINE + "  # and wrap a loss(x, params, …): lambda params, x, *rest: loss(x, params, *rest)"),
+    "wrong_target": ("The reconstruction term holds a prediction against something else than its own image.",
+        "each pixel's params against this pixel of the same image", "(7.1)",
+        "assert params.shape == x.shape  # with images and pixels in the same order"),
     "other_likelihood": ("The reconstruction term belongs to another likelihood than the one wanted.",
         "the gradient of −log p(x|z)", "(7.1)", "nll = -likelihood.log_prob(x, params).mean()"),
     "pixel_mean": (
@@ -82,12 +116,16 @@ FINDINGS = {
         "a sum over the pixels", "(7.1)", NLL_LINE),
     "sigmoid_twice": ("A sigmoid is applied twice: no pixel can be predicted below ½.",
         "probability sigmoid(params), where params are any real numbers", "(7.2)", NLL_LINE),
+    "never_negative": ("The decoder puts out no negative number: no pixel can be predicted below ½.",
+        "logits, which are any real numbers", "(7.2)", "no ReLU after the last layer of the decoder"),
     "data_outside_unit_interval": ("Cross-entropy is for pixels from 0 to 1; beyond, it has no lower bound.",
         "x in [0, 1]", "(7.2)", "x = images.float() / 255"),
     "no_noise": ("z is the mean itself: the decoder never sees the width that the KL term pays for.",
         "z = μ + σ ε with ε ~ N(0, I)", "(6.1)", DRAW_LINE),
     "no_gradient_through_z": ("z is cut off from the encoder: the reconstruction term does not train it.",
         "dz/dμ = 1 and dz/dσ = ε", "(6.2)", DRAW_LINE),
+    "draw_formula": ("z is not μ + σ ε: it does not follow the distribution of the KL term.",
+        "dz/dμ = 1 and dz/dσ = ε", "(6.1), (6.2)", DRAW_LINE),
     "sigma_is_exp_logvar": (
         "The draw has σ = exp(logvar), the variance: not the width that the KL term pays for.",
         "σ = exp(logvar / 2), if logvar is ln σ² in the KL term", "(6.1)", DRAW_LINE),
@@ -125,10 +163,17 @@ class Finding:
     fix: str
 
     def __str__(self) -> str:
-        return (
-            f"{self.code}: {self.message}\n  expected: {self.expected} {self.equation}\n"
-            f"  found: {self.found}\n  right: {self.fix}"
+        words = (
+            f"{self.code}: {self.message}",
+            f"  expected: {self.expected} {self.equation}",
+            f"  found: {self.found}",
         )
+        return "\n".join([*map(_folded, words), f"  right: {self.fix}"])
+
+
+def _folded(line: str) -> str:
+    """The line, in lines of at most 87 characters, as wide as a page of the book shows them."""
+    return textwrap.fill(line, 87, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
 
 
 @dataclass(frozen=True, repr=False)
@@ -137,7 +182,8 @@ class Diagnosis:
 
     Attributes:
         findings: what is off, a tuple of `Finding`; empty if nothing is.
-        likelihood: the reconstruction loss that was recognized, or None.
+        likelihood: the reconstruction loss that was recognized, with the scale that its weight implies where
+            it has one; or None.
         beta: the weight of the KL term, or None where the likelihood has an unknown scale.
         unchecked: what could not be checked, and why.
     """
@@ -154,10 +200,12 @@ class Diagnosis:
 
     def __str__(self) -> str:
         lines = [str(finding) for finding in self.findings]
-        if not lines:
+        if not lines and self.likelihood is None:
+            lines = ["the reconstruction could not be checked; in the rest nothing wrong was found"]
+        elif not lines:
             weight = "" if self.beta is None else f", β = {self.beta:.3g}"
-            lines = [f"nothing wrong found: {self.likelihood or 'reconstruction of an unknown kind'}{weight}"]
-        return "\n".join([*lines, *(f"not checked: {text}" for text in self.unchecked)])
+            lines = [f"nothing wrong found: {self.likelihood}{weight}"]
+        return "\n".join([*lines, *(_folded(f"not checked: {text}") for text in self.unchecked)])
 
     __repr__ = __str__
 
@@ -175,17 +223,19 @@ def diagnose(
 
     The training step is run on a copy of the model whose encode and decode answer with numbers chosen here,
     so that the two terms, their gradients and the draw of z can be looked at one by one. Nothing is trained;
-    the model, its gradients, its mode and torch's global random numbers stay as they are.
+    the model, its gradients, its mode and torch's global random numbers stay as they are. So does a loss that
+    is an object or a method and keeps count, as for a warm-up of β; a counter of a plain function advances.
 
     Args:
         model: any module with encode(x) -> (mu, logvar) and decode(z) -> params, one tensor each.
         loss: loss(params, x, mu, logvar), of `params, mu, logvar = model(x)`; or loss(model, x), the whole
-            step. It returns a scalar and has one draw of z per image.
+            step. It returns a scalar and has one draw of z per image. Where its first argument is called x,
+            target or the like, and the second is not, it gets (x, params, mu, logvar).
         x: a batch as it goes into training, (B, ...).
         beta: the weight of the KL term that is wanted.
         likelihood: the p(x|z) that is wanted, with log_prob(x, params), such as `likelihoods.Gaussian()`.
             None recognizes Bernoulli, continuous Bernoulli, Gaussian and Laplace by their gradient; of the
-            last two the scale stays unknown, and with it β, see (7.6).
+            last two the scale is not known, and with it β: the scale is given for the wanted β, see (7.6).
         seed: of the numbers that are tried.
 
     Returns:
@@ -198,25 +248,30 @@ def diagnose(
     """
     beta = check.positive("beta", beta)
     probe = _Probe(model, loss, x, seed)
-    broken = probe.first_run()
+    broken, cut = probe.first_run()
     if broken:
         return Diagnosis((_finding(*broken),))
     seen = probe.look()
-    b, reading, kl = _kl_term(seen)
+    b, reading, kl = _kl_term(probe, seen)
     a, name, reconstruction, unchecked = _reconstruction_term(probe, seen, likelihood)
     ratio, weights = _weights(probe, seen, a, b, beta, name) if a and b else (None, [])
     if ratio and not (reconstruction or kl or weights):
         weights = _constant(seen, a, b, reading)
+    if name in WITH_A_SCALE and a and b and not weights:
+        name, unchecked = _scale(seen, name, abs(b / a) / beta, beta)
     draw, undrawn = _draw(probe, reading)
     findings = [
-        _finding(*pair, D=probe.D, J=probe.J, beta=beta) for pair in reconstruction + kl + weights + draw
+        _finding(*one, D=probe.D, J=probe.J, beta=beta) for one in cut + reconstruction + kl + weights + draw
     ]
     return Diagnosis(tuple(findings), name, ratio, tuple(text for text in (unchecked, undrawn) if text))
 
 
-def _finding(code: str, found: str, **fields) -> Finding:
+def _finding(code: str, found: str, right: str | None = None, **fields) -> Finding:
     message, expected, equation, fix = FINDINGS[code]
-    return Finding(code, message.format(**fields), expected.format(**fields), found, equation, fix)
+    return Finding(code, message.format(**fields), expected.format(**fields), found, equation, right or fix)
+
+
+# What is seen of a model and its loss
 
 
 @dataclass
@@ -230,6 +285,30 @@ class _Seen:
     slopes: tuple[Tensor, Tensor, Tensor]
     tolerance: float  # relative, of the slopes
     nll: float = math.nan  # Σ −log p(x|z), once it is known
+    target: Tensor | None = None  # the pixels that the loss compares with, once they are known
+
+
+@dataclass
+class _Call:
+    """One call of encode or decode by the step."""
+
+    args: tuple
+    kwargs: dict
+    answer: tuple[Tensor, ...]
+    handed: tuple[Tensor, ...]  # copies of the answer, which the step may change in place
+    modules: list[nn.Module]  # those that worked on it
+
+    def with_z(self, z: Tensor) -> tuple[tuple, dict]:
+        """The arguments of decode with another z."""
+        return ((z, *self.args[1:]), self.kwargs) if self.args else ((), self.kwargs | {self._key: z})
+
+    @property
+    def z(self) -> Tensor:
+        return self.args[0] if self.args else self.kwargs[self._key]
+
+    @property
+    def _key(self) -> str:
+        return "z" if "z" in self.kwargs else next(iter(self.kwargs))
 
 
 class _Probe:
@@ -240,100 +319,204 @@ class _Probe:
             raise ValueError("model must be a module with encode(x) -> (mu, logvar) and decode(z) -> params")
         if not isinstance(x, Tensor) or x.ndim < 2 or x.numel() == 0:
             raise ValueError(f"x must be a batch, (B, ...), got {getattr(x, 'shape', type(x))}")
-        self.step, self.x, self.seed = _step(loss), x, seed
-        self.model = copy.deepcopy(model).train()
-        self.networks = self.model.encode, self.model.decode
-        for name in ("encode", "decode"):
+        self.order, self.x, self.seed = _arguments(loss), x, seed
+        self.model, self.given = _copies(model, loss)
+        self.model.train()
+        self.weights = {id(weight): (name, weight) for name, weight in self.model.named_parameters()}
+        self.counts = [
+            (module, {name: value for name, value in vars(module).items() if isinstance(value, int | float)})
+            for module in self.model.modules()
+        ]
+        self.shared = {id(module): module for module in self.model.modules()} | {
+            id(v): v for v in _held(self.given) if isinstance(v, nn.Parameter | torch.Generator)
+        }
+        if self.given is loss:
+            self.shared[id(loss)] = loss
+        self.networks = {name: getattr(self.model, name) for name in ("encode", "decode")}
+        for name in self.networks:
             self.model._modules.pop(name, None)  # where it is a module, not a method
-        self.model.encode, self.model.decode = self._encode, self._decode
+            setattr(self.model, name, functools.partial(self.answer, name))
 
-    def _encode(self, *args):
-        self.encoded = self.networks[0](*args) if self.encoded is None else self.encoded
-        return self.encoded
+    def renew(self) -> None:
+        """The loss as it was given, and the numbers in the model: no run sees what an earlier one counted."""
+        self.loss = copy.deepcopy(self.given, self.shared.copy())
+        for module, numbers in self.counts:
+            vars(module).update(numbers)
 
-    def _decode(self, z, *args):
-        self.z = z
-        self.params = self.networks[1](z, *args) if self.params is None else self.params
-        return self.params
+    def answer(self, name: str, *args, **kwargs) -> Tensor | tuple[Tensor, Tensor]:
+        """What encode or decode answers: what it was told to, or what the network says."""
+        answer, modules = self.told[name], []
+        if answer is None:
+            watch = register_module_forward_pre_hook(lambda module, _: modules.append(module))
+            try:
+                answer = self.networks[name](*args, **kwargs)
+            finally:
+                watch.remove()
+            if name == "encode" and not (isinstance(answer, tuple | list) and len(answer) == 2):
+                raise ValueError(f"encode must return (mu, logvar), got {_kind(answer)}")
+            answer = tuple(answer) if name == "encode" else (answer,)
+            if not all(isinstance(v, Tensor) and v.dtype in (torch.float32, torch.float64) for v in answer):
+                raise ValueError("encode must return two float32 or float64 tensors, and decode one")
+        handed = tuple(value.clone() for value in answer)
+        self.calls[name].append(_Call(args, kwargs, answer, handed, modules))
+        return handed if name == "encode" else handed[0]
 
-    def run(self, count: int, encoded=None, params=None, draw: int = 0) -> Tensor:
+    def run(self, count: int, encoded=None, params=None, draw: int = 0, x=None, anew: bool = True) -> Tensor:
         """The loss of `count` rows, with `encoded` and `params` in place of what the networks put out."""
-        self.encoded, self.params, self.z = encoded, params, None
-        rows = self.x[torch.arange(count, device=self.x.device) % len(self.x)]
+        self.told = {"encode": encoded, "decode": None if params is None else (params,)}
+        self.calls = {"encode": [], "decode": []}
+        if anew:
+            self.renew()
+        x = self.x if x is None else x
         with _forked(), torch.enable_grad():
             torch.manual_seed(self.seed + draw)
-            loss = self.step(self.model, rows)
-        if self.encoded is None or self.z is None:
+            loss = self.step(x[torch.arange(count, device=x.device) % len(x)])
+        if not all(self.calls.values()):
             raise ValueError("this step does not go through model.encode and model.decode")
         if not isinstance(loss, Tensor) or loss.numel() != 1:
-            raise ValueError(f"loss must return a scalar, got {getattr(loss, 'shape', type(loss))}")
+            names, pick = ", ".join(self.order), PICKS.get(type(loss), ".loss")
+            raise ValueError(
+                f"loss must return a scalar, got {_kind(loss)}: pass a function that does, "
+                f"such as lambda {names}: loss({names}){pick}"
+            )
+        self.encoding, self.decoding = (_used(calls, loss) for calls in self.calls.values())
         return loss.sum()
 
-    def first_run(self) -> tuple[str, str] | None:
-        """One honest step, which shows the shapes. Returns what makes it idle to look further."""
+    def step(self, x: Tensor) -> Tensor:
+        """The training step, from either kind of loss."""
+        if self.order == ("model", "x"):
+            return self.loss(self.model, x)
+        answer = self.model(x)
+        if not isinstance(answer, tuple | list) or len(answer) != 3:
+            raise ValueError(
+                f"model(x) must return (params, mu, logvar), got {_kind(answer)}; or pass a loss(model, x)"
+            )
+        given = dict(zip(("params", "mu", "logvar"), answer, strict=True), x=x)
+        return self.loss(*(given[name] for name in self.order))
+
+    def first_run(self) -> tuple[tuple[str, str] | None, list]:
+        """One honest step, for the shapes. Returns what makes it idle to look further, and what is cut."""
         count = max(2, min(len(self.x), 64))  # two for the sake of batch norms
-        loss = self.run(count)
-        if not isinstance(self.encoded, tuple | list) or len(self.encoded) != 2:
-            raise ValueError("encode must return (mu, logvar)")
-        mu, logvar, params = *self.encoded, self.params
-        if not isinstance(params, Tensor) or mu.dtype not in (torch.float32, torch.float64):
-            raise ValueError("encode must return float32 or float64, and decode one tensor")
+        try:
+            loss = self.run(count)
+        except (AttributeError, TypeError) as error:
+            if self.order != ("model", "x") or any(self.calls.values()):
+                raise
+            raise ValueError(
+                "a loss of two arguments must be the whole step, loss(model, x), by way of model.encode; "
+                f"called so, it failed: {error}"
+            ) from error
+        (mu, logvar), (params,), z = self.encoding.answer, self.decoding.answer, self.decoding.z
         pixels = self.x[0].numel()
-        if mu.shape != logvar.shape or mu.numel() != self.z.numel() or params.numel() % (count * pixels):
+        draws, rest = divmod(z.numel(), mu.numel())
+        if draws > 1 and not rest and params.numel() % (draws * count * pixels) == 0:
+            shapes = f"z {check.shape_of(z)} for mu {check.shape_of(mu)}"
+            raise ValueError(f"the step must draw one z per image, L = 1, got {shapes}")
+        if mu.shape != logvar.shape or mu.numel() != z.numel() or params.numel() % (count * pixels):
             named = {"x": self.x[:1].expand(count, *self.x.shape[1:]), "mu": mu, "logvar": logvar}
-            shapes = (named | {"z": self.z, "params": params}).items()
-            return "shapes", ", ".join(f"{name} {check.shape_of(value)}" for name, value in shapes)
+            shapes = (named | {"z": z, "params": params}).items()
+            return ("shapes", ", ".join(f"{name} {check.shape_of(value)}" for name, value in shapes)), []
         values = {"x": self.x, "mu": mu, "logvar": logvar, "params": params, "the loss": loss}
         bad = [name for name, value in values.items() if not torch.isfinite(value).all()]
         if bad:
-            return "not_finite", f"NaN or infinity in {', '.join(bad)}"
-        if not mu.requires_grad and any(weight.requires_grad for weight in self.model.parameters()):
-            return "no_gradient_to_encoder", "mu does not know how it was made"
+            return ("not_finite", f"NaN or infinity in {', '.join(bad)}"), []
         self.like = {"dtype": mu.dtype, "device": mu.device}
         self.latent, self.pixels, self.J, self.D = mu.shape[1:], params.shape[1:], mu[0].numel(), pixels
-        with _forked(), torch.no_grad():
-            far = self.networks[1](30 * self.random(torch.randn, self.z.shape))
-        ends = [float(end) for output in (params.detach(), far) for end in torch.aminmax(output)]
-        self.ends_in_sigmoid = min(ends) >= 0 and max(ends) <= 1
-        return None
+        cut = self.cuts(loss)
+        low, high = self.ends_of_decode()
+        self.ends_in_sigmoid, self.never_negative = 0 <= low and high <= 1, 0 <= low and high > 1
+        return None, cut
 
-    def random(self, kind: Callable, shape) -> Tensor:
-        generator = torch.Generator(self.like["device"]).manual_seed(self.seed)
-        return kind(shape, generator=generator, **self.like)
+    def cuts(self, loss: Tensor) -> list:
+        """Which outputs and weights of the two networks no gradient reaches in an honest step."""
+        encoded, z, decoded = self.encoding.answer, self.decoding.z, self.decoding.answer
+        total = sum((value.sum() for value in (*encoded, *decoded) if value.requires_grad), loss)
+        trainable = any(weight.requires_grad for _, weight in self.weights.values())
+        found = []
+        for call, outputs, code in (
+            (self.encoding, {"mu": encoded[0], "logvar": encoded[1]}, "no_gradient_to_encoder"),
+            (self.decoding, {"params": decoded[0]}, "no_gradient_to_decoder"),
+        ):
+            inside = {id(w): w for module in call.modules for w in module.parameters(recurse=False)}
+            weights = [w for key, w in inside.items() if w.requires_grad and key in self.weights]
+            reached = _gradients(total, weights)
+            trains = weights or (z.requires_grad if call is self.decoding else trainable and not inside)
+            lost = [
+                name
+                for name, value in outputs.items()
+                if trains and not value.requires_grad and (value != value[:1]).any()  # it may be a constant
+            ]
+            lost += [self.weights[id(w)][0] for w, g in zip(weights, reached, strict=True) if g is None]
+            if lost:
+                more = f" and {len(lost) - 4} more" if len(lost) > 4 else ""
+                found.append((code, f"cut off: {', '.join(lost[:4])}{more}"))
+        params = decoded[0]
+        if z.requires_grad and params.requires_grad and _gradients(params.sum(), [z])[0] is None:
+            found.append(("no_gradient_through_z", "no gradient from params to z: it is cut inside decode"))
+        return found
+
+    def ends_of_decode(self) -> tuple[float, float]:
+        """The range of what decode puts out far from the prior and with any weights, not just these."""
+        z, values = self.decoding.z, [self.decoding.answer[0].detach().flatten()]
+        weights = [weight for _, weight in self.weights.values() if weight.is_floating_point()]
+        kept = [weight.detach().clone() for weight in weights]
+        with _forked(), torch.no_grad():
+            torch.manual_seed(self.seed)
+            for _ in range(8):
+                for weight in weights:
+                    inputs = weight[0].numel() if weight.ndim > 1 else 1
+                    weight.copy_(2 * torch.randn_like(weight) / math.sqrt(inputs))
+                args, kwargs = self.decoding.with_z(30 * torch.randn_like(z))
+                values.append(self.networks["decode"](*args, **kwargs).flatten())
+            for weight, value in zip(weights, kept, strict=True):
+                weight.copy_(value)
+        values = torch.cat(values)
+        low, high = torch.aminmax(values[values.isfinite()])
+        return float(low), float(high)
 
     def trial(self, count: int) -> tuple[Tensor, Tensor, Tensor]:
         """mu, s and params to put in place of the networks' outputs. s is positive: it may be a variance."""
-        shape = (count, *self.latent)
-        mu, s = self.random(torch.randn, shape), 0.3 + 1.7 * self.random(torch.rand, shape).flip(0)
-        params = self.random(torch.randn, (count, *self.pixels))
+        # A seed far from those of `run`: with one of them, these would be the numbers that the step draws.
+        generator = torch.Generator(self.like["device"]).manual_seed(self.seed + 10**9)
+        draw = functools.partial(torch.randn, generator=generator, **self.like)
+        mu, s, params = draw(count, *self.latent), draw(count, *self.latent), draw(count, *self.pixels)
+        s = 0.3 + 1.7 * torch.special.ndtr(s)  # evenly from 0.3 to 2
         params = 0.05 + 0.9 * torch.sigmoid(params) if self.ends_in_sigmoid else 1.5 * params
         return mu.requires_grad_(), s.requires_grad_(), params.requires_grad_()
 
+    def slopes(self, at: tuple, draw: int = 0, **options) -> tuple[float, list[Tensor]]:
+        """The loss and its slopes in mu, s and params, with these in place of the networks' outputs."""
+        mu, s, params = at
+        loss = self.run(len(mu), (mu, s), params, draw, **options)
+        found = zip(at, _gradients(loss, at), strict=True)
+        return loss.item(), [torch.zeros_like(value) if slope is None else slope for value, slope in found]
+
     def look(self, rows: int = 1, columns: int = 1) -> _Seen:
-        """The loss and its slopes in mu, s and params, with the networks out of the way.
+        """The loss and its slopes at the numbers of `trial`.
 
         The batch may be repeated, and the latent dimensions, to see which sums are means.
         """
         mu, s, params = (value.detach() for value in self.trial(len(self.x)))
         mu, s = (value.repeat(rows, columns, *[1] * (value.ndim - 2)) for value in (mu, s))
         params = params.repeat(rows, *[1] * (params.ndim - 1))
-        at = mu, s, params = [value.requires_grad_() for value in (mu, s, params)]
-
-        def slopes(draw):
-            loss = self.run(len(mu), (mu, s), params, draw)
-            if not loss.requires_grad:
-                return loss.item(), [torch.zeros_like(value) for value in at]
-            found = torch.autograd.grad(loss, at, allow_unused=True)
-            return loss.item(), [
-                torch.zeros_like(v) if g is None else g for v, g in zip(at, found, strict=True)
-            ]
-
-        (loss, first), (_, second) = slopes(0), slopes(1)
+        at = tuple(value.requires_grad_() for value in (mu, s, params))
+        (loss, first), (_, second) = self.slopes(at, 0), self.slopes(at, 1)
         if all(torch.allclose(g, h, rtol=1e-4, atol=1e-9) for g, h in zip(first, second, strict=True)):
-            return _Seen(mu, s, params, loss, tuple(first), tolerance=1e-3)
-        draws = [slopes(draw)[1] for draw in range(400)]  # the KL term itself is estimated from z
+            return _Seen(*at, loss, tuple(first), tolerance=1e-3)
+        # The KL term itself is estimated from z.
+        draws = [self.slopes(at, draw, anew=False)[1] for draw in range(400)]
         mean = tuple(torch.stack(parts).mean(0) for parts in zip(*draws, strict=True))
-        return _Seen(mu, s, params, math.nan, mean, tolerance=0.2)
+        return _Seen(*at, math.nan, mean, tolerance=0.2)
+
+
+# Model and loss as they are handed over
+
+
+def _kind(value) -> str:
+    """What a value is, for a message."""
+    if isinstance(value, tuple | list):
+        return f"a {type(value).__name__} of {len(value)}"
+    return f"shape {check.shape_of(value)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
 
 
 def _forked():
@@ -341,37 +524,79 @@ def _forked():
     return torch.random.fork_rng(devices=range(torch.cuda.device_count()))
 
 
-def _step(loss: Callable[..., Tensor]) -> Callable[[nn.Module, Tensor], Tensor]:
-    """The training step as a function of model and x, from either kind of loss."""
+def _held(owner) -> Iterator[Tensor | torch.Generator]:
+    """The tensors and generators that a module and those inside it hold, also in lists and dictionaries."""
+    owner = getattr(owner, "__self__", owner)  # of a method
+    for module in owner.modules() if isinstance(owner, nn.Module) else ():
+        for value in vars(module).values():
+            values = value.values() if isinstance(value, dict) else value
+            values = values if isinstance(value, dict | list | tuple) else [value]
+            yield from (one for one in values if isinstance(one, Tensor | torch.Generator))
+
+
+def _copies(model: nn.Module, loss: Callable[..., Tensor]) -> tuple[nn.Module, Callable[..., Tensor]]:
+    """A copy of the model, and of the loss where that is possible."""
+    # Results that the model has kept, also the weight of a weight_norm, know how they were made; deepcopy
+    # refuses those.
+    held = [one for one in (*_held(model), *_held(loss)) if isinstance(one, Tensor)]
+    made = {id(tensor): tensor.detach().clone() for tensor in held if not tensor.is_leaf}
+    try:
+        return copy.deepcopy((model, loss), made.copy())
+    except Exception:
+        try:
+            return copy.deepcopy(model, made), loss
+        except Exception as error:
+            raise ValueError(
+                f"model must be a module that copy.deepcopy can copy, and it fails: {error}"
+            ) from error
+
+
+def _arguments(loss: Callable[..., Tensor]) -> tuple[str, ...]:
+    """What the loss takes, in this order."""
     try:
         parameters = inspect.signature(loss).parameters.values()
     except (TypeError, ValueError):
         parameters = ()
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    count = sum(p.kind in kinds and p.default is inspect.Parameter.empty for p in parameters)
-    if count == 2:
-        return loss
-    if count != 4:
+    names = [p.name for p in parameters if p.kind in kinds and p.default is inspect.Parameter.empty]
+    if len(names) == 2:
+        return "model", "x"
+    if len(names) != 4:
         raise ValueError("loss must be a function loss(params, x, mu, logvar) or loss(model, x)")
+    data_first = names[0] in NAMES_OF_DATA and names[1] not in NAMES_OF_DATA
+    return ("x", "params", "mu", "logvar") if data_first else ("params", "x", "mu", "logvar")
 
-    def step(model, x):
-        answer = model(x)
-        if not isinstance(answer, tuple | list) or len(answer) != 3:
-            raise ValueError("model(x) must return (params, mu, logvar), or pass a function loss(model, x)")
-        return loss(answer[0], x, *answer[1:])
 
-    return step
+def _gradients(value: Tensor, at: Sequence[Tensor]) -> list[Tensor | None]:
+    """The gradients of `value`, each None where it does not depend on that tensor."""
+    known = [one for one in at if one.requires_grad]
+    found = {}
+    if value.requires_grad and known:
+        parts = torch.autograd.grad(value, known, allow_unused=True, retain_graph=True)
+        found = {id(one): part for one, part in zip(known, parts, strict=True)}
+    return [found.get(id(one)) for one in at]
+
+
+def _used(calls: list[_Call], loss: Tensor) -> _Call:
+    """The call that the loss learns through: a step may also decode mu, to show it. The first if none."""
+    for call in calls if len(calls) > 1 else ():
+        if any(slope is not None for slope in _gradients(loss, call.handed)):
+            return call
+    return calls[0]
+
+
+# The two terms
 
 
 def _fit(slope: Tensor, candidate: Tensor) -> tuple[float, float]:
     """The factor before `candidate` that comes nearest to `slope`, and how far that is off, relative."""
-    slope, candidate = (value.detach().double().flatten() for value in (slope, candidate))
-    factor = (slope @ candidate) / (candidate @ candidate)
+    finite = slope.isfinite()
+    slope, candidate = (value.detach()[finite].double() for value in (slope, candidate))
+    size = candidate @ candidate
+    if not 0 < size < math.inf:
+        return 0.0, math.inf
+    factor = (slope @ candidate) / size
     return factor.item(), ((slope - factor * candidate).norm() / slope.norm()).item()
-
-
-def _best(fits: dict[str, tuple[float, float]]) -> str:
-    return min(fits, key=lambda name: fits[name][1])
 
 
 def _kl(seen: _Seen, reading: str) -> Tensor:
@@ -380,14 +605,14 @@ def _kl(seen: _Seen, reading: str) -> Tensor:
     return 0.5 * (seen.mu**2 + sigma**2 - 2 * torch.log(sigma) - 1).sum()
 
 
-def _kl_term(seen: _Seen) -> tuple[float | None, str | None, list]:
+def _kl_term(probe: _Probe, seen: _Seen) -> tuple[float | None, str | None, list]:
     """b in loss = a Σ −log p + b Σ KL; what s is taken for there; what is off."""
     in_mu, in_s, _ = seen.slopes
     if not in_mu.any() and not in_s.any():
         return None, None, [("no_kl", "the loss does not change with mu and logvar")]
     slope, at = torch.cat([in_mu, in_s]), (seen.mu, seen.s)
     fits = {name: _fit(slope, torch.cat(torch.autograd.grad(_kl(seen, name), at))) for name in READINGS}
-    reading = _best(fits)
+    reading = min(fits, key=lambda name: fits[name][1])
     b, off = fits[reading]
     if off > seen.tolerance:
         half = torch.autograd.grad(_kl(seen, "ln σ²"), seen.s)[0]
@@ -396,8 +621,39 @@ def _kl_term(seen: _Seen) -> tuple[float | None, str | None, list]:
             for part, wanted, name in ((in_mu, seen.mu, "μ"), (in_s, half, "½(σ² − 1)"))
         ]
         return None, None, [("kl_formula", f"at best {' and '.join(parts)}")]
-    wrong = [("kl_sign", f"{b * len(in_mu):.3g} times these")] if b < 0 else []
-    return b, reading, wrong
+    if b < 0:
+        return b, reading, [("kl_sign", f"{b * len(in_mu):.3g} times these")]
+    return b, reading, _floor(probe, seen, b, reading)
+
+
+def _floor(probe: _Probe, seen: _Seen, b: float, reading: str) -> list:
+    """Is the slope of the KL term the same close to the prior, where free bits would have none?"""
+    if seen.tolerance > 0.01:
+        return []
+    mu = (0.1 * seen.mu).detach().requires_grad_()
+    s = (AT_THE_PRIOR[reading] + 0.1 * (seen.s - 1)).detach().requires_grad_()
+    in_mu = probe.slopes((mu, s, seen.params))[1][0]
+    there, _ = _fit(in_mu, mu)
+    if abs(there / b - 1) < 0.02:
+        return []
+    return [("kl_floor", f"close to the prior its weight is {there / b:.3g} times that elsewhere")]
+
+
+def _recognized(probe: _Probe, seen: _Seen, x: Tensor, likelihood) -> tuple[str, float, float, Tensor, float]:
+    """The −log p with the gradient nearest to that of the loss: name, factor, how far off, target, value."""
+    slope, flat = seen.slopes[2], seen.params.flatten(1)
+    fits = []
+    for target in (x, x / 255) if x.max() > 1.5 else (x,):  # a loss may divide by itself
+        for name, nll in (LIKELIHOODS | SWAPPED).items():
+            if probe.ends_in_sigmoid or name != "Bernoulli of probabilities":
+                value = nll(flat, target.reshape(flat.shape)).sum()
+                fits.append((name, *_fit(slope, *_gradients(value, [seen.params])), target, value.item()))
+    if likelihood is not None:
+        value = -likelihood.log_prob(x.reshape(flat.shape), flat).sum()
+        wanted = _fit(slope, *_gradients(value, [seen.params]))
+        if wanted[1] < seen.tolerance:
+            return f"{type(likelihood).__name__}, as wanted", *wanted, x, math.nan
+    return min(fits, key=lambda fit: fit[2])
 
 
 def _reconstruction_term(
@@ -407,42 +663,68 @@ def _reconstruction_term(
     slope, x = seen.slopes[2], probe.x.to(**probe.like)
     if not slope.any():
         return None, None, [("no_reconstruction", "the same loss for other params")], ""
+    if not slope.isfinite().any():
+        return None, None, [("not_finite", "infinite slopes in params")], ""
     if x.numel() != slope.numel():
         unlike = f"{slope[0].numel()} numbers from decode for {probe.D} pixels"
         return None, None, [], f"the reconstruction: {unlike}"
-    flat = seen.params.flatten(1)
-    candidates = {}
-    for target in (x, x / 255) if x.max() > 1.5 else (x,):  # a loss may divide by itself
-        for name, nll in LIKELIHOODS.items():
-            if probe.ends_in_sigmoid or name != "Bernoulli of probabilities":
-                candidates.setdefault(name, []).append((nll(flat, target.reshape(flat.shape)).sum(), target))
-    fits = {
-        (name, number): _fit(slope, torch.autograd.grad(value, seen.params, retain_graph=True)[0])
-        for name, found in candidates.items()
-        for number, (value, _) in enumerate(found)
-    }
-    name, number = _best(fits)
-    (a, off), target = fits[name, number], candidates[name][number][1]
-    if likelihood is not None:
-        value = -likelihood.log_prob(x.reshape(flat.shape), flat).sum()
-        wanted = _fit(slope, torch.autograd.grad(value, seen.params)[0])
-        if wanted[1] < seen.tolerance:
-            (a, off), name, target = wanted, f"{type(likelihood).__name__}, as wanted", x
+    name, a, off, target, value = _recognized(probe, seen, x, likelihood)
     if off > seen.tolerance:
-        return None, None, [], "the reconstruction: its gradient is that of no likelihood known here"
-    wrong = [("reconstruction_sign", f"{a * len(x):.3g} times this")] if a < 0 else []
+        unknown = "the reconstruction: its gradient is that of no likelihood known here"
+        return None, None, _misplaced(probe, seen), unknown
+    if name in SWAPPED:
+        return None, None, [("arguments_swapped", f"the gradient of {name}(x, params)")], ""
+    _, _, right = WITH_A_SCALE.get(name, (None, None, NLL_LINE))
+    wrong = [("reconstruction_sign", f"{a * len(x):.3g} times this", right)] if a < 0 else []
     if name == "Bernoulli of a sigmoid":
         wrong.append(("sigmoid_twice", "the gradient of a loss of sigmoid(sigmoid(params))"))
     elif name in TAKE_LOGITS and probe.ends_in_sigmoid:
         wrong.append(("sigmoid_twice", "decode ends in a sigmoid, and the loss takes its output for logits"))
+    elif name in TAKE_LOGITS and probe.never_negative:
+        wrong.append(("never_negative", "no negative number from decode, whatever its weights"))
     elif likelihood is not None and not name.endswith("as wanted"):
         wrong.append(("other_likelihood", f"that of {name}"))
     low, high = (float(end) for end in torch.aminmax(target))
     if "Bernoulli" in name and (low < 0 or high > 1):
-        wrong.append(("data_outside_unit_interval", f"values from {low:g} to {high:g}"))
-    if name in LIKELIHOODS and name not in WITH_A_SCALE:
-        seen.nll = candidates[name][number][0].item()
+        standardized = "x without its standardization, or another likelihood: " + WITH_A_SCALE["Gaussian"][2]
+        right = standardized if low < 0 else None
+        wrong.append(("data_outside_unit_interval", f"values from {low:g} to {high:g}", right))
+    seen.target = target
+    if name not in WITH_A_SCALE:
+        seen.nll = value
     return a, name, wrong, ""
+
+
+def _misplaced(probe: _Probe, seen: _Seen) -> list:
+    """Where no likelihood fits: does a slope depend on another image, or on another pixel than its own?"""
+    at = tuple(value.detach().requires_grad_() for value in (seen.mu, seen.s, seen.params))
+    before, x, last = probe.slopes(at)[1][2], probe.x, len(probe.x) - 1
+    mirrored = (x.double().amin() + x.double().amax() - x.double()).to(x.dtype)
+
+    def moved(x, params):
+        after = probe.slopes((*at[:2], params.detach().requires_grad_()), x=x)[1][2]
+        return ((after - before).abs() > 1e-5 * before.abs().max()).flatten(1)
+
+    for row in {0, last} if last else ():
+        changed = torch.arange(len(x), device=x.device) == row
+        here = changed.reshape(-1, *[1] * (x.ndim - 1))
+        inside = changed.reshape(-1, *[1] * (at[2].ndim - 1))
+        for what, there in (
+            ("image", moved(torch.where(here, mirrored, x), at[2])),
+            ("prediction", moved(x, torch.where(inside, 0.7 * at[2], at[2]))),
+        ):
+            others = [i for i in there.any(1).nonzero().flatten().tolist() if i != row]
+            if others:
+                rows = f"row{'s' * (len(others) > 1)} {', '.join(map(str, others[:3]))}"
+                more = " …" if len(others) > 3 else ""
+                return [("wrong_target", f"another {what} in row {row} changes the slopes in {rows}{more}")]
+    pixel = min(1, probe.D - 1)  # off the diagonal, and not where a flip leaves it
+    here = (torch.arange(probe.D, device=x.device) == pixel).reshape(x[0].shape)
+    there = moved(torch.where(here, mirrored, x), at[2]).any(0)
+    if there.any() and not there[pixel]:
+        other = int(there.nonzero()[0])
+        return [("wrong_target", f"pixel {pixel} of an image is held against the params of pixel {other}")]
+    return []
 
 
 def _weights(
@@ -465,22 +747,55 @@ def _weights(
         latents = is_(_fit(probe.look(columns=2).slopes[0][:, : seen.mu.shape[1]], seen.slopes[0])[0], 0.5)
     except Exception:  # the step is made for J latent dimensions
         latents = J > 1 and is_(of_b, 1 / J, 2 / J)
-    causes = {}
-    if D > 1 and is_(of_a * D, 1, 2) and (known or not is_(of_b * D, 1)):  # not the whole loss per pixel
-        causes["pixel_mean"] = D
+    found = f"{of_a:.3g} before −log p(x|z) and {of_b:.3g} before the KL"
+    causes, told = {}, {}
+    if D > 1 and is_(of_a * D, 1, 2):
+        if known:
+            causes["pixel_mean"] = D
+        elif (wide := _too_wide(seen, name, ratio)) and not is_(of_b * D, 1):  # not the whole loss per pixel
+            causes["pixel_mean"], told["pixel_mean"] = D, (f"{found}: {wide}", WITH_A_SCALE[name][2])
     if J > 1 and latents:
         causes["kl_mean_over_latents"] = 1 / J
     if averaged[0] != averaged[1]:
         causes["batch_sums_differ"] = count if averaged[0] else 1 / count
-    found = f"{of_a:.3g} before −log p(x|z) and {of_b:.3g} before the KL"
+        one, other = ("−log p(x|z)", "the KL") if averaged[0] else ("the KL", "−log p(x|z)")
+        told["batch_sums_differ"] = (f"{one} averaged over B = {count}, {other} summed",)
+
+    def findings(codes):
+        return [(code, *told.get(code, (found,))) for code in codes]
+
     if not known:
-        return None, [(code, found) for code in causes]
+        return None, findings(causes)
     causes |= {"kl_without_half": 2, "kl_half_twice": 0.5}
     for size in range(1, len(causes)):
         for codes in itertools.combinations(causes, size):
             if is_(ratio, math.prod(causes[code] for code in codes)):
-                return b / a, [(code, found) for code in codes]
+                return b / a, findings(codes)
     return b / a, [("beta", f"β = {abs(b / a):.3g}: {found}")]
+
+
+def _too_wide(seen: _Seen, name: str, ratio: float) -> str:
+    """Why the implied scale is no choice of σ but a slip; empty if it may be one.
+
+    The best σ² is the mean squared error (7.5), and no data deviate from their mean by more than half their
+    range (nor from their median, for a Laplace).
+    """
+    symbol, power, _ = WITH_A_SCALE[name]
+    low, high = (float(end) for end in torch.aminmax(seen.target))
+    scale, most = ratio**power, (high - low) / 2
+    wide = f"{symbol} = {scale:.3g}, where pixels from {low:.2f} to {high:.2f} deviate by {most:.2f} at most"
+    return wide if scale > most else ""
+
+
+def _scale(seen: _Seen, name: str, ratio: float, beta: float) -> tuple[str, str]:
+    """The likelihood with the scale that a weight of β implies, and what remains open by that."""
+    symbol, power, _ = WITH_A_SCALE[name]
+    spread = seen.target.std(correction=0).item()
+    return (
+        f"{name}, {symbol} = {ratio**power:.3g} if β = {beta:g}",
+        f"the weight of the KL term: it is a choice of {symbol}, see (7.6); "
+        f"the pixels' own standard deviation is {spread:.3g}",
+    )
 
 
 def _constant(seen: _Seen, a: float, b: float, reading: str) -> list:
@@ -492,19 +807,22 @@ def _constant(seen: _Seen, a: float, b: float, reading: str) -> list:
     return [("loss_constant", f"{constant / a / len(seen.mu):+.3f} nats per image; J/2 is {half:g}")]
 
 
+# The draw
+
+
 def _draw(probe: _Probe, reading: str | None) -> tuple[list, str]:
     """z = μ + σ ε: is there noise, new each time, as wide as the KL term says, and with a gradient?"""
     count = min(1024, max(64, 2**22 // probe.D))
     mu, s, params = probe.trial(count)
 
-    def z_of(s, draw):
-        probe.run(count, (mu, s), params, draw)
-        return probe.z.reshape(mu.shape)
+    def z_of(s, draw, anew=True):
+        probe.run(count, (mu, s), params, draw, anew=anew)
+        return probe.decoding.z.reshape(mu.shape)
 
     z, wrong = z_of(s, 0), []
     eps = (z - mu).detach().double()
     quiet = bool(eps.abs().max() < 1e-5)
-    slopes = torch.autograd.grad(z.sum(), (mu, s), allow_unused=True) if z.requires_grad else (None, None)
+    slopes = _gradients(z.sum(), (mu, s))
     lost = [
         part for part, slope in zip(("mu", "logvar"), slopes, strict=True) if slope is None or not slope.any()
     ]
@@ -514,7 +832,11 @@ def _draw(probe: _Probe, reading: str | None) -> tuple[list, str]:
         wrong.append(("no_gradient_through_z", f"no gradient from z to {' and '.join(lost)}"))
     if quiet:
         return wrong, ""
-    if torch.equal(z, z_of(s, 1)):
+    if "mu" not in lost and (slopes[0] - 1).abs().max() > 1e-3:
+        low, high = (f"{float(end):.3g}" for end in torch.aminmax(slopes[0]))
+        seen = f"dz/dμ = {low}" if low == high else f"dz/dμ from {low} to {high}"
+        return [*wrong, ("draw_formula", seen)], ""
+    if torch.equal(z, z_of(s, 1, anew=False)):
         wrong.append(("frozen_noise", "the same ε in two steps"))
     # d ln σ/ds of the draw: by its gradient, or from the same ε at a slightly larger s
     step = 1e-2
@@ -530,8 +852,11 @@ def _draw(probe: _Probe, reading: str | None) -> tuple[list, str]:
         wanted = torch.autograd.grad(torch.log(sigma(at)).sum(), at)[0]
         errors[kind] = (rate - wanted).abs().nanmedian().item()
     used = min(errors, key=errors.get)
-    if errors[used] > 0.02:
+    if errors[used] > 0.02 and reading is None:
         return wrong, "the width of the draw: it is no function of logvar known here"
+    if errors[used] > 0.02:
+        strange = f"the draw takes it for nothing that is known here, the KL term for {reading}"
+        return [*wrong, ("sigma_mismatch", strange)], ""
     if reading not in (None, used):
         pair = "sigma_is_exp_logvar" if (reading, used) == ("ln σ²", "ln σ") else "sigma_mismatch"
         wrong.append((pair, f"the draw takes it for {used}, the KL term for {reading}"))
