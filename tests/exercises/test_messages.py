@@ -8,10 +8,11 @@ import math
 import re
 from collections import Counter
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from torch.distributions import MultivariateNormal
+from torch.distributions import Bernoulli, MultivariateNormal, Normal, kl_divergence
 
 from vae_lib.checks import CHAPTERS, CheckFailed, check
 from vae_lib.checks.chapter_9 import Codes
@@ -57,9 +58,15 @@ def bce(x, logits, reduction="none"):
     return F.binary_cross_entropy_with_logits(logits, x, reduction=reduction)
 
 
-def sigmoid_then_log(x, logits):
+def sigmoid_then_log(x, logits, epsilon=0.0):
     p = torch.sigmoid(logits)
-    return -(x * p.log() + (1 - x) * (1 - p).log()).sum(-1)
+    return -(x * (p + epsilon).log() + (1 - x) * (1 - p + epsilon).log()).sum(-1)
+
+
+def one_maximum(values, axis, keepdim=False):
+    """log_softmax with one maximum for the whole batch."""
+    shifted = values - values.max()
+    return shifted - shifted.exp().sum(axis, keepdim=keepdim).log()
 
 
 def logs(mu, cov):
@@ -79,6 +86,19 @@ def in_place(mu, logvar):
     return 0.5 * (mu + logvar.exp() - logvar - 1).sum(-1)
 
 
+def of_unknown_pair(mu, logvar):
+    q, p = Normal(mu, sigma(logvar)), MultivariateNormal(torch.zeros_like(mu), torch.eye(mu.shape[1]))
+    return kl_divergence(q, p)
+
+
+def of_bernoulli(f, mu, logvar, eps):
+    return Bernoulli(logits=mu).rsample()
+
+
+def only_float32(mu, logvar):
+    return kl(mu, logvar) @ torch.eye(len(mu))
+
+
 def forgotten_return(mu, logvar):
     result = kl(mu, logvar)  # noqa: F841
 
@@ -93,6 +113,30 @@ def monte_carlo(change=lambda eps: eps, spread=sigma, reduce=lambda values: valu
 
 def global_noise(f, mu, logvar, L, generator):
     return f(mu + sigma(logvar) * torch.randn(L, *mu.shape, dtype=mu.dtype)).mean(0)
+
+
+def fixed_sizes(f, mu, logvar, L, generator):
+    return f(mu + sigma(logvar) * torch.randn(L, 5, 3, dtype=mu.dtype, generator=generator)).mean(0)
+
+
+def mirrored_draws(f, mu, logvar, L, generator):
+    eps = draw(mu, (L + 1) // 2, generator)
+    both = torch.cat([eps, -eps])
+    return f(mu + sigma(logvar) * (both[:L] if L > 1 else both)).mean(0)
+
+
+def halves_logvar(f, mu, logvar, L, generator):
+    with torch.no_grad():
+        logvar /= 2
+    return f(mu + logvar.exp() * draw(mu, L, generator)).mean(0)
+
+
+def only_float64(mu, t, g):
+    return mu + (sigma(t) * noise(mu, g)) @ torch.eye(mu.shape[1], dtype=torch.float64)
+
+
+def float32_log(s):
+    return torch.log(torch.tensor(2 * math.pi * s**2))
 
 
 def gaussian_nll(x, mean, s, half=0.5, log=lambda s: math.log(2 * math.pi * s**2), count=None):
@@ -136,7 +180,10 @@ WRONG = {
         (lambda d, p: d + p, "denominator p(x)"),
         (lambda d, p: (d + p).log_softmax(0), "axis 0"),
         (lambda d, p: (d.exp() * p.exp() / (d.exp() * p.exp()).sum(1, keepdim=True)).log(), "near −10 000"),
+        (lambda d, p: (d + p).softmax(1).log(), "NaN or infinity at log densities near −10 000"),
+        (lambda d, p: one_maximum(d + p, 1, keepdim=True), "NaN or infinity at log densities near −10 000"),
         (lambda d, p: -(d + p).log_softmax(1), "sign is flipped"),
+        (lambda d, p: (d + p).log_softmax(1).numpy(), "returns a numpy array, where a tensor is wanted"),
     ],
     "1.4": [
         (lambda a, b, c: (c @ (b - a), 0.5 * (a @ c @ a - b @ c @ b)), "inverse stands in the density"),
@@ -155,11 +202,12 @@ WRONG = {
             "c: It is too large by exactly the factor 2",
         ),
         (lambda a, b, c: torch.linalg.solve(c, b - a), "should return 2 things, w, c"),
+        (lambda a, b, c: (torch.linalg.solve(c, b - a).tolist(), 0.0), "returns a list, where a tensor is"),
         (lambda a, b, c: (torch.linalg.solve(c, b - a) ** 2, a @ b), "the two quadratic forms"),
     ],
     "1.6": [
         (lambda a, b, s: scores(a, b, 0.0), "noise variance is left out"),
-        (lambda a, b, s: scores(a, b, s, correction=1), "divides by N − 1"),
+        (lambda a, b, s: scores(a, b, s, correction=1), "not yet. full, diagonal: The covariance divides"),
         (lambda a, b, s: scores(a, b, s, reduce=torch.sum), "did you sum over the images of the batch"),
         (lambda a, b, s: scores(a, a, s), "scored on the training images"),
         (lambda a, b, s: scores(a, b, s, reduce=lambda v: v), "not yet averaged over axis 0"),
@@ -171,11 +219,15 @@ WRONG = {
         (lambda w: w.logsumexp(1) - math.log(w.shape[1]), "axis 1"),
         (lambda w: w.exp().mean(0), "its logarithm is asked for"),
         (lambda w: w.logsumexp(0) - math.log(11), "is a size written as a number"),
+        (lambda w: (w - w.max()).exp().mean(0).log() + w.max(), "largest one of each image out"),
+        (lambda w: w.logsumexp(0) / len(w), "The logarithm of the sum is divided by L"),
+        (lambda w: (w.logsumexp(0) - math.log(len(w))).tolist(), "returns a list of 5, where one tensor"),
     ],
     "2.3": [
         (lambda w: w.sum(0) ** 2 / (w**2).sum(0), "used as if they were the weights"),
         (lambda w: (w.exp() ** 2).sum(0) / w.exp().sum(0) ** 2, "upside down"),
         (lambda w: w.exp().sum(0) ** 2 / (w.exp() ** 2).sum(0), "0 in every floating-point type"),
+        (lambda w: (w - w.max()).exp().sum(0) ** 2 / (2 * (w - w.max())).exp().sum(0), "largest one of each"),
         (lambda w: w.exp().sum(0) / (w.exp() ** 2).sum(0), "not squared"),
         (lambda w: w.exp().sum() ** 2 / (w.exp() ** 2).sum(), "shape is wrong"),
     ],
@@ -192,11 +244,17 @@ WRONG = {
             ),
             "standard deviation",
         ),
+        (
+            lambda z, p, s: p + 0.5 * (z**2).sum(-1) * (1 / s**2 - 1) - z.shape[1] * math.log(s),
+            "ln s has the wrong sign",
+        ),
+        (lambda z, p, s: p - Normal(0.0, s).log_prob(z).sum(-1), "go through the expectation under the"),
     ],
     "3.2": [
         (spoiled(0, lambda r, x, mu, t: r + 2 * t.exp()), "also feels the width of q"),
         (spoiled(0, lambda r, x, mu, t: r + 0.5 * math.log(2 * math.pi)), "reconstruction: It is off by"),
         (spoiled(1, lambda r, x, mu, t: -r), "kl: The sign is flipped"),
+        (lambda x, mu, t: terms(x, mu, t.abs()), "reconstruction, kl, gap: It is right where logvar is 0"),
         (spoiled(1, lambda r, x, mu, t: 2 * r), "kl: It is too large by exactly the factor 2"),
         (
             spoiled(1, lambda r, x, mu, t: 0.5 * (mu**2 + t**2 - 2 * t.log() - 1)),
@@ -230,7 +288,11 @@ WRONG = {
         (lambda mu, t: 0.5 * (mu**2 + t.exp() - t - 1), "not yet summed over axis 1"),
         (lambda mu, t: kl(mu, t).detach(), "no gradient reaches mu"),
         (lambda mu, t: kl(mu.detach(), t), "no gradient reaches mu"),
-        (lambda mu, t: torch.as_tensor(kl(mu, t).tolist()), "something in it is float32"),
+        (lambda mu, t: torch.as_tensor(kl(mu, t).tolist()), "no gradient reaches mu"),
+        (lambda mu, t: kl(mu, t) * (1 + 2e-5), "Right to a few digits only"),
+        (only_float32, "only in float32. With float64 arguments it raised RuntimeError"),
+        (lambda mu, t: kl(mu, t).detach().numpy(), "returns a numpy array, where a tensor is wanted"),
+        (of_unknown_pair, "It raised NotImplementedError: No KL(p || q) is implemented"),
         (lambda mu, t: kl(mu, t) @ torch.eye(len(mu), dtype=torch.float64), "It works only in float64"),
         (lambda mu, t: kl(mu, t).double(), "It works only in float64"),
         (lambda mu, t: kl(mu, t).squeeze(), "squeeze drop the axis"),
@@ -256,7 +318,9 @@ WRONG = {
         (lambda mu, t: (mu, 0.5 * (1 - 1 / t.exp())), "derivative in σ²; the"),
         (lambda mu, t: (mu, 0.5 * t.exp()), "derivative of −ln σ² is missing"),
         (lambda mu, t: (mu, t.exp() - 1), "d/dlogvar: It is too large by exactly the factor 2"),
-        (lambda mu, t: (0.5 * (t.exp() - 1), mu), "d/dμ:"),
+        (lambda mu, t: (0.5 * (t.exp() - 1), mu), "d/dμ, d/dlogvar: The two gradients have changed places"),
+        (lambda mu, t: (-mu, 0.5 * (1 - t.exp())), "d/dμ, d/dlogvar: The sign is flipped."),
+        (lambda mu, t: (mu**2 + t, mu * t), "go through (4.5), one derivative at a time."),
     ],
     "4.6": [
         (lambda w, m, s: ((w * m).sum(), (w * s).sum()), "averages the bumps' widths"),
@@ -283,6 +347,10 @@ WRONG = {
         (monte_carlo(reduce=lambda v: (v.mean(0), v.std(0))), "returns a tuple, where a tensor"),
         (lambda f, mu, t, L, g: mu.sum(-1), "f is never called"),
         (lambda f, mu, t, L, g: f(draw(mu, L, g).sum(0).sum(0)), "f takes z of shape"),
+        (monte_carlo(reduce=lambda v: v.mean(0).squeeze()), "does a squeeze drop an axis"),
+        (fixed_sizes, "not for L = 1 and a batch of one image. It raised RuntimeError"),
+        (mirrored_draws, "With L = 1, z is drawn 2 times for each image"),
+        (halves_logvar, "changes its argument logvar in place"),
     ],
     "5.4": [
         (lambda v: v.std(0), "spread of one value"),
@@ -290,6 +358,7 @@ WRONG = {
         (lambda v: v.var(0) / len(v), "variance of the mean"),
         (lambda v: v.std(0, correction=0) / math.sqrt(len(v)), "s² divides by L here"),
         (lambda v: v.std() / math.sqrt(len(v)), "a single number where shape (B,)"),
+        (lambda v: v.numpy().std(0, ddof=1) / len(v) ** 0.5, "returns a numpy array, where a tensor"),
     ],
     "5.5": [
         (lambda f, mu, t, e: f(mu + sigma(t) * e).mean(0), "mirror image −ε is missing"),
@@ -297,6 +366,7 @@ WRONG = {
         (lambda f, mu, t, e: (f(mu + sigma(t) * e) + f(mu - sigma(t) * e)).mean(0), "is a ½ missing"),
         (lambda f, mu, t, e: (f(mu + sigma(t) * e) + f(mu - sigma(t) * e)) / 2, "not yet averaged"),
         (lambda f, mu, t, e: (f(mu + t.exp() * e) + f(mu - t.exp() * e)).mean(0) / 2, "was taken for σ"),
+        (of_bernoulli, "It raised NotImplementedError In the line: return Bernoulli("),
     ],
     "6.1": [
         (lambda mu, t, e: mu + t * e, "taken for σ itself"),
@@ -337,6 +407,12 @@ WRONG = {
         (lambda x, a: bce(x, a), "not yet summed over axis 1"),
         (lambda x, a: -(x * a.sigmoid().log()).sum(-1), "white part"),
         (lambda x, a: bce(x, a.detach()).sum(-1), "no gradient reaches logits"),
+        (lambda x, a: sigmoid_then_log(x, a, 1e-8), "An epsilon in the logarithm, here 1e-08"),
+        (lambda x, a: sigmoid_then_log(x, a, 1e-7), "An epsilon in the logarithm, here 1e-07"),
+        (lambda x, a: sigmoid_then_log(x, a, 1e-6), "An epsilon in the logarithm, here 1e-06"),
+        (lambda x, a: sigmoid_then_log(x, a, 1e-12), "wrong at large logits (±10 000)"),
+        (lambda x, a: sigmoid_then_log(x, a, 3e-8), "wrong at large logits (±10 000)"),
+        (lambda x, a: F.binary_cross_entropy(a.sigmoid(), x, reduction="none").sum(-1), "wrong at large"),
     ],
     "7.2": [
         (lambda x, m, s: 0.5 * ((x - m) ** 2).sum(-1) / s**2, "(D/2) log 2πσ² is missing"),
@@ -346,6 +422,10 @@ WRONG = {
         (lambda x, m, s: gaussian_nll(x, m, s, count=1), "counted once"),
         (lambda x, m, s: gaussian_nll(x, m, math.sqrt(s)), "taken for the variance"),
         (lambda x, m, s: gaussian_nll(x, m, s) / x.shape[1], "did you average over the pixels"),
+        (lambda x, m, s: gaussian_nll(x, m, s, log=lambda s: math.log(2 * math.pi * s)), "squared in the"),
+        (lambda x, m, s: gaussian_nll(x, m, s, half=0.5 * s), "not squared where it divides"),
+        (lambda x, m, s: gaussian_nll(x, m, s, count=2 * x.shape[1]), "counted twice"),
+        (lambda x, m, s: gaussian_nll(x, m, s, half=1, log=float32_log), "½ before the squared error"),
     ],
     "7.3": [
         (lambda x, m, b: (x - m).abs().sum(-1) / b, "constant D log 2b is missing"),
@@ -379,6 +459,9 @@ WRONG = {
         (lambda x, a, mu, t: (bce(x, a).sum(-1) + kl(mu, t)).mean().item(), "no gradient reaches logits"),
         (lambda x, a, mu, t: (bce(x, a.sigmoid()).sum(-1) + kl(mu, t)).mean(), "sigmoid is applied twice"),
         (lambda x, a, mu, t: (bce(x, a).sum(-1) + kl(mu, 2 * t)).mean(), "exp(logvar) was taken for σ"),
+        (lambda x, a, mu, t: bce(x, a).sum() + kl(mu, t).mean(), "summed over the images, where the KL is"),
+        (lambda x, a, mu, t: (sigmoid_then_log(x, a, 1e-8) + kl(mu, t)).mean(), "An epsilon in the log"),
+        (lambda x, a, mu, t: (bce(x, a).sum(-1), kl(mu, t)), "returns a tuple of 2, where one tensor"),
     ],
     "8.4": [
         (lambda z, mu, t: kl(mu, t), "closed form"),
@@ -417,6 +500,8 @@ WRONG = {
         (lambda mu, t, g: mu.add_(sigma(t) * noise(mu, g)), "changes an argument in place"),
         (lambda mu, t, g: mu + sigma(t) * torch.randn(mu.shape, generator=g).double(), "only in float64"),
         (lambda mu, t, g: 0.0, "returns a float, where a tensor"),
+        (only_float64, "only in float64. With float32 arguments it raised RuntimeError"),
+        (only_float64, "In the line: return mu + (sigma(t) * noise(mu, g)) @ torch.eye("),
         ("mu + sigma * eps", "without calling it"),
     ],
     "9.5": [
@@ -446,6 +531,7 @@ WRONG = {
         (lambda f: bool((f(*RANDOM).sum() - kl(*RANDOM).sum()).abs() < 1e-4), "gives each image the mean"),
         (lambda f: torch.isclose(f(*RANDOM), kl(*RANDOM)), "a tensor of shape (5,), where True or False"),
         (asserts, "It raised AssertionError"),
+        (lambda f: int(kl_tester(RANDOM)(f)), "returns an int, where True or False"),
         (lambda f: print(end=""), "is the return missing"),
     ],
     "9.7": [
@@ -455,10 +541,82 @@ WRONG = {
         (["batch_sums_differ"], "are not both terms sums"),
         (["no_kl"], "not among what it finds"),
         (["seed in forward"], "diagnose has no code"),
+        (np.array(["frozen_noise"]), "look at the KL term again"),
         (17, "a list of strings"),
     ],
 }  # fmt: skip
 CASES = [(number, answer, words) for number, cases in WRONG.items() for answer, words in cases]
+
+
+def standard(like):
+    """N(0, I), made in float32 as one does."""
+    return MultivariateNormal(torch.zeros(like.shape[1]), torch.eye(like.shape[1]))
+
+
+def loop(mu, logvar):
+    result = torch.zeros(len(mu))
+    for i in range(len(mu)):
+        for m, t in zip(mu[i], logvar[i], strict=True):
+            result[i] += 0.5 * (m**2 + t.exp() - t - 1)
+    return result
+
+
+def numbers(answer):
+    """The same, with every single number as Python's own."""
+    return lambda *given: tuple(value if value.ndim else value.item() for value in answer(*given))
+
+
+def line(m_3, m_8, cov):
+    inverse = torch.linalg.inv(cov)
+    return inverse @ (m_8 - m_3), 0.5 * (m_3 @ inverse @ m_3 - m_8 @ inverse @ m_8)
+
+
+def moments(w, m, s):
+    mean = (w * m).sum()
+    return mean, ((w * (s**2 + m**2)).sum() - mean**2).sqrt()
+
+
+def by_numpy(kl_function):
+    found, wanted = kl_function(*RANDOM), kl(*RANDOM)
+    return found.shape == wanted.shape and np.isclose(found, wanted, rtol=1e-4).all()
+
+
+# Exercise -> right answers as learners write them: with Python's numbers, with constants in float32.
+RIGHT = [
+    ("1.3", lambda d, p: torch.stack([row.log_softmax(0) for row in d + p])),
+    ("1.4", line),
+    ("1.4", numbers(line)),
+    ("1.6", scores),
+    ("1.6", numbers(scores)),
+    ("1.6", lambda *given: tuple(np.float64(value) for value in scores(*given))),
+    ("2.2", lambda w: w.logsumexp(0) - torch.log(torch.tensor(len(w)))),
+    ("2.2", lambda w: (w - w.amax(0)).exp().mean(0).log() + w.amax(0)),
+    ("2.3", lambda w: 1 / (w.softmax(0) ** 2).sum(0)),
+    ("2.6", lambda z, p, s: p + (Normal(0.0, 1.0).log_prob(z) - Normal(0.0, s).log_prob(z)).sum(-1)),
+    ("3.3", lambda t: 0.5 * (t + torch.log(torch.tensor(2 * math.pi * math.e))).sum(-1)),
+    ("4.1", loop),
+    ("4.6", moments),
+    ("4.6", numbers(moments)),
+    ("5.4", lambda v: v.std(0) / torch.sqrt(torch.tensor(len(v)))),
+    ("6.3", lambda mu, s: torch.tensor(mu) ** 2 / torch.tensor(s) ** 2 + 2),
+    ("6.5", lambda v: torch.tensor([(v.sum() - one) / (len(v) - 1) for one in v])),
+    ("7.2", lambda x, m, s: gaussian_nll(x, m, s, log=float32_log)),
+    ("7.5", lambda D: torch.tensor(D) / (2 * 255**2)),
+    (
+        "8.4",
+        lambda z, mu, t: MultivariateNormal(mu, t.exp().diag_embed()).log_prob(z) - standard(z).log_prob(z),
+    ),
+    ("8.5", lambda e, D: -e / (D * torch.log(torch.tensor(2.0)))),
+    ("9.6", by_numpy),
+    ("9.7", np.array(["frozen_noise", "kl_mean_over_latents"])),
+    ("9.7", {"frozen_noise", "kl_mean_over_latents"}),
+]
+
+
+@pytest.mark.parametrize(("number", "answer"), RIGHT, ids=[f"{i}-{n}" for i, (n, _) in enumerate(RIGHT)])
+def test_a_right_answer_is_right(number, answer):
+    """However it is written, and whatever is drawn."""
+    assert {check(number, answer).message for _ in range(10)} == {"right"}
 
 
 @pytest.mark.parametrize(("number", "answer", "words"), CASES, ids=[f"{n}-{w[:40]}" for n, _, w in CASES])
@@ -502,6 +660,10 @@ def test_wrong_numbers_are_told_apart(number):
         assert f"{len(right)} numbers in a tuple" in check(number, 1.0).message
 
 
+def test_numbers_in_the_wrong_order_are_noticed():
+    assert "The two have changed places." in check("4.2", (3 / math.sqrt(2), 4.5)).message
+
+
 @pytest.mark.parametrize("number", [n for n, e in EXERCISES.items() if isinstance(e, Choice)])
 def test_each_wrong_letter_has_its_reason(number):
     exercise = EXERCISES[number]
@@ -512,6 +674,7 @@ def test_each_wrong_letter_has_its_reason(number):
     assert len(set(said)) == len(said) >= 2
     assert f"one of {', '.join(letters)}" in check(number, "e").message
     assert f"one of {', '.join(letters)}" in check(number, 2).message
+    assert f"one of {', '.join(letters)}" in check(number, np.array(["a", "b"])).message
 
 
 # What holds for all of them

@@ -24,10 +24,16 @@ def _corrected(z, log_likelihood, s):
 
 
 def _far_below(name):
-    """The same weights, 10 000 nats lower."""
+    """The same weights, those of the first image 10 000 nats lower."""
+
+    def lower(inputs):
+        values = inputs[name].clone()
+        values[:, 0] -= 1e4
+        return inputs | {name: values}
+
     return {
-        "at weights of about exp(−10 000): that is 0 in every floating-point type. Take the largest one out "
-        "before you exponentiate.": lambda inputs: inputs | {name: inputs[name] - 1e4}
+        "at weights of about exp(−10 000): that is 0 in every floating-point type. Take the largest one of "
+        "each image out before you exponentiate.": lower
     }
 
 
@@ -71,6 +77,9 @@ EXERCISES = {
             ),
             "log L is added, where an average divides by L.": lambda log_w: (
                 log_w.logsumexp(0) + math.log(len(log_w))
+            ),
+            "The logarithm of the sum is divided by L; the average divides the sum itself, inside the logarithm.": (
+                lambda log_w: log_w.logsumexp(0) / len(log_w)
             ),
             "L is subtracted, where its logarithm belongs.": lambda log_w: log_w.logsumexp(0) - len(log_w),
         },
@@ -136,6 +145,9 @@ EXERCISES = {
             ),
             "ln s is counted once; each of the J dimensions has one.": lambda z, log_p, s: (
                 _corrected(z, log_p, s) - (z.shape[-1] - 1) * math.log(s)
+            ),
+            "ln s has the wrong sign: the density you drew from is divided by.": lambda z, log_p, s: (
+                _corrected(z, log_p, s) - 2 * z.shape[-1] * math.log(s)
             ),
             "The density you drew from is not divided by.": lambda z, log_p, s: (
                 log_p + gaussian.log_prob(z, torch.zeros_like(z[0]), torch.zeros_like(z[0]))

@@ -60,6 +60,7 @@ EXERCISES = {
             "The ½ in front of (4.5) is missing.": {"the cost": 9.0},
             "Half the μ costs a quarter: the cost is a square.": {"the μ that costs half": 1.5},
             "That is the cost itself, not the μ.": {"the μ that costs half": 2.25},
+            "The two have changed places.": {"the cost": 3 / math.sqrt(2), "the μ that costs half": 4.5},
         },
     ),
     "4.3": Numbers(
@@ -124,6 +125,7 @@ EXERCISES = {
                 0.5 * (t.exp() - t - 1),
             ),
             "σ stands where σ² belongs.": lambda mu, t: (mu, 0.5 * torch.expm1(0.5 * t)),
+            "The two gradients have changed places.": lambda mu, t: (0.5 * torch.expm1(t), mu),
             "The gradient is summed over the dimensions; each dimension has its own.": (
                 lambda mu, t: (mu.sum(-1), 0.5 * torch.expm1(t).sum(-1))
             ),

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from vae_lib.checks import diagnosis
-from vae_lib.checks.draws import SIZES, Draw
-from vae_lib.checks.kinds import Choice, Function, Numbers, Wrong, attempted, call, single
+from vae_lib.checks.draws import OTHER_SIZES, SIZES, Draw
+from vae_lib.checks.kinds import Choice, Function, Numbers, Wrong, attempted, call, inside, short, single
 
 SAMPLES = 4001
 NO_GRADIENT = "The right value, but no gradient reaches"
@@ -30,6 +30,7 @@ class MonteCarloMean:
             return (
                 self._average(result, draws)
                 or self._draws(draws, mu, logvar)
+                or self._sizes(answer)
                 or self._generator(answer)
                 or self._gradient(answer)
                 or self._types(answer)
@@ -48,14 +49,18 @@ class MonteCarloMean:
             if not isinstance(z, Tensor) or z.shape[-2:] != mu.shape:
                 shape = tuple(z.shape) if isinstance(z, Tensor) else type(z).__name__
                 raise ValueError(
-                    f"f takes z of shape (L, B, J) or (B, J), with (B, J) = (5, 3) here; it got {shape}."
+                    f"f takes z of shape (L, B, J) or (B, J), (B, J) = {tuple(mu.shape)} here; it got {shape}."
                 )
             seen.append(z.detach().reshape(-1, *mu.shape))
             return (torch.sin(z) + z).sum(-1)
 
-        value = call(answer, [f, mu.clone(), logvar.clone(), samples, torch.Generator().manual_seed(seed)])
+        copies = {"mu": mu.clone(), "logvar": logvar.clone()}
+        value = call(answer, [f, *copies.values(), samples, torch.Generator().manual_seed(seed)])
         if not isinstance(value, Tensor):
-            raise Wrong(f"It returns a {type(value).__name__}, where a tensor is wanted.")
+            raise Wrong(f"It returns {short(value)}, where a tensor is wanted.")
+        for (name, copy), before in zip(copies.items(), (mu, logvar), strict=True):
+            if not torch.equal(copy, before):
+                raise Wrong(f"It changes its argument {name} in place; the caller still needs it.")
         if not seen:
             raise Wrong("f is never called.")
         return value, torch.cat(seen), mu, logvar
@@ -106,6 +111,21 @@ class MonteCarloMean:
             return "The same ε is used for several images or dimensions: each of the B · J needs its own."
         return None
 
+    def _sizes(self, answer: Callable) -> str | None:
+        """The same for one draw, for a batch of one, and for another number of latent dimensions."""
+        try:
+            result, draws, _, _ = self._run(answer, 1, Draw(sizes=OTHER_SIZES), 1)
+        except Wrong as wrong:
+            return f"Right at first, but not for L = 1 and a batch of one image. {wrong}"
+        if len(draws) != 1:
+            return f"With L = 1, z is drawn {len(draws)} times for each image."
+        if diagnosis.close(result, (torch.sin(draws[0]) + draws[0]).sum(-1), 1e-7):
+            return None
+        return (
+            "Right at first, but not for L = 1 and a batch of one image: is a size written as a number, or does a "
+            "squeeze drop an axis?"
+        )
+
     def _generator(self, answer: Callable) -> str | None:
         first, again, other = (self._run(answer, seed, Draw(7), 13)[0] for seed in (1, 1, 2))
         if not torch.equal(first, again):
@@ -127,7 +147,10 @@ class MonteCarloMean:
         return None
 
     def _types(self, answer: Callable) -> str | None:
-        result, draws, _, _ = self._run(answer, 1, Draw(), 13, kind=single)
+        try:
+            result, draws, _, _ = self._run(answer, 1, Draw(), 13, kind=single)
+        except Wrong as wrong:
+            return f"It works only in float64. With float32 arguments {inside(wrong)}"
         if result.dtype != torch.float32 or draws.dtype != torch.float32:
             return "It works only in float64: the draws are to have the type of mu."
         return None

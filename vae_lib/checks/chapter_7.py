@@ -11,14 +11,27 @@ from vae_lib.checks.kinds import Function, Numbers
 from vae_lib.likelihoods import Bernoulli, Gaussian
 
 LARGE_LOGITS = {
-    "at large logits (±10 000): sigmoid rounds to 0 or 1 there, and the log of 0 is not a number to go on with. "
-    "Work with the logits.": lambda inputs: inputs | {"logits": 1e4 * inputs["logits"].sign()}
+    "at large logits (±10 000): sigmoid rounds to 0 or 1 there. The log of 0 is infinite, and an epsilon or a clamp "
+    "against that changes the value. Work with the logits.": lambda inputs: (
+        inputs | {"logits": 1e4 * inputs["logits"].sign()}
+    )
 }
 LOG_2PI = math.log(2 * math.pi)
 
 
+EPSILONS = {
+    f"An epsilon in the logarithm, here {epsilon:g}, changes the value. Work with the logits.": epsilon
+    for epsilon in (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
+}
+
+
 def bernoulli_nll(x, logits):
     return -Bernoulli().log_prob(x, logits)
+
+
+def nll_with_epsilon(x, logits, epsilon):
+    p = torch.sigmoid(logits)
+    return -(x * torch.log(p + epsilon) + (1 - x) * torch.log(1 - p + epsilon)).sum(-1)
 
 
 def _squared(x, mean):
@@ -66,6 +79,10 @@ EXERCISES = {
             "The logarithm is missing.": lambda x, a: (
                 -(x * a.sigmoid() + (1 - x) * (1 - a.sigmoid())).sum(-1)
             ),
+        }
+        | {
+            words: lambda x, a, epsilon=epsilon: nll_with_epsilon(x, a, epsilon)
+            for words, epsilon in EPSILONS.items()
         },
         extreme=LARGE_LOGITS,
         hint="(7.3)",
@@ -99,6 +116,15 @@ EXERCISES = {
             ),
             "The constant has the wrong sign.": lambda x, m, s: (
                 0.5 * _squared(x, m) / s**2 - _gaussian_constant(x.shape[-1], s)
+            ),
+            "The constant of a pixel is counted twice: it is half of a logarithm.": lambda x, m, s: (
+                0.5 * _squared(x, m) / s**2 + 2 * _gaussian_constant(x.shape[-1], s)
+            ),
+            "σ is not squared in the constant.": lambda x, m, s: (
+                0.5 * _squared(x, m) / s**2 + _gaussian_constant(x.shape[-1], math.sqrt(s))
+            ),
+            "σ is not squared where it divides the squared error.": lambda x, m, s: (
+                0.5 * _squared(x, m) / s + _gaussian_constant(x.shape[-1], s)
             ),
             "That is the squared error alone: σ does not enter.": lambda x, m, s: _squared(x, m),
         },
@@ -153,7 +179,7 @@ EXERCISES = {
                 a.sigmoid() - x
             ),
         },
-        hint="the chain rule",
+        hint="the chain rule, one factor at a time",
     ),
     "7.5": Function(
         name="implied_beta",

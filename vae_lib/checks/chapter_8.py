@@ -7,7 +7,7 @@ import math
 import torch
 
 from vae_lib import gaussian
-from vae_lib.checks.chapter_7 import LARGE_LOGITS, LOGITS, bernoulli_nll
+from vae_lib.checks.chapter_7 import EPSILONS, LARGE_LOGITS, LOGITS, bernoulli_nll, nll_with_epsilon
 from vae_lib.checks.kinds import Choice, Function, Numbers
 
 _kl = gaussian.kl_to_standard_normal
@@ -77,10 +77,17 @@ EXERCISES = {
             "The KL is summed over the images, where the cross-entropy is averaged.": lambda x, a, mu, t: (
                 bernoulli_nll(x, a).mean() + _kl(mu, t).sum()
             ),
+            "The cross-entropy is summed over the images, where the KL is averaged.": lambda x, a, mu, t: (
+                bernoulli_nll(x, a).sum() + _kl(mu, t).mean()
+            ),
             "The cross-entropy is missing.": lambda x, a, mu, t: _kl(mu, t).mean(),
             "The sigmoid is applied twice: the logits were squashed before a function that does it, too.": (
                 lambda x, a, mu, t: _negative_elbo(x, a.sigmoid(), mu, t)
             ),
+        }
+        | {
+            words: lambda x, a, mu, t, epsilon=epsilon: (nll_with_epsilon(x, a, epsilon) + _kl(mu, t)).mean()
+            for words, epsilon in EPSILONS.items()
         },
         extreme=LARGE_LOGITS,
         hint="(8.1)",

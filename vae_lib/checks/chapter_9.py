@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,7 +14,7 @@ from vae_lib.checks import chapter_8, diagnosis
 from vae_lib.checks.chapter_5 import MonteCarloMean
 from vae_lib.checks.chapter_7 import bernoulli_nll
 from vae_lib.checks.draws import OTHER_SIZES, SIZES, Draw
-from vae_lib.checks.kinds import Choice, Function, NotAttempted, Numbers, Wrong, attempted, call
+from vae_lib.checks.kinds import Choice, Function, NotAttempted, Numbers, Wrong, attempted, call, short
 from vae_lib.diagnosis import FINDINGS
 
 _kl = gaussian.kl_to_standard_normal
@@ -50,7 +51,7 @@ class Sample:
         arguments = mu, logvar = draw.normal("BJ"), draw.logvar()
         first, second = (call(answer, [mu.clone(), logvar.clone(), generator]) for _ in range(2))
         if not isinstance(first, Tensor) or not isinstance(second, Tensor):
-            return f"It returns a {type(first).__name__}, where a tensor is wanted."
+            return f"It returns {short(first)}, where a tensor is wanted."
         if first.shape != mu.shape:
             return diagnosis.wrong_shape(first, mu, {axis: sizes[axis] for axis in "BJ"})
         if torch.equal(first, second):
@@ -64,7 +65,7 @@ class Sample:
     @staticmethod
     def _many(answer: Callable) -> str | None:
         def mean(f, mu, logvar, L, generator):
-            return f(torch.stack([answer(mu, logvar, generator) for _ in range(L)])).mean(0)
+            return f(torch.stack([call(answer, [mu, logvar, generator]) for _ in range(L)])).mean(0)
 
         return MonteCarloMean().examine(mean)
 
@@ -131,10 +132,8 @@ class KLTester:
     def _verdict(answer: Callable, kl: Callable) -> bool:
         value = call(answer, [kl])
         single = isinstance(value, Tensor) and value.dtype == torch.bool and value.numel() == 1
-        if not single and not isinstance(value, bool):
-            is_tensor = isinstance(value, Tensor)
-            kind = f"tensor of shape {tuple(value.shape)}" if is_tensor else type(value).__name__
-            raise Wrong(f"It returns a {kind}, where True or False is wanted.")
+        if not single and not isinstance(value, bool | np.bool_):
+            raise Wrong(f"It returns {short(value)}, where True or False is wanted.")
         return bool(value)
 
     def _shape(self, answer: Callable, words: str, wrong: Callable) -> str | None:
@@ -158,11 +157,13 @@ class Codes:
     wrong: dict[str, str]
 
     def examine(self, answer: object) -> str | None:
-        if answer is None or answer is ... or answer in ("", [], ()):
+        if answer is None or answer is ...:
             raise NotAttempted
-        given = [answer] if isinstance(answer, str) else answer
-        if not isinstance(given, list | tuple | set) or not all(isinstance(code, str) for code in given):
+        given = list(answer) if isinstance(answer, Iterable) and not isinstance(answer, str) else [answer]
+        if not all(isinstance(code, str) for code in given):
             return "The answer is a list of strings, the codes."
+        if not any(given):
+            raise NotAttempted
         for code in given:
             if code not in FINDINGS:
                 return f"diagnose has no code {code!r}: copy them from what it prints."
@@ -232,7 +233,7 @@ EXERCISES = {
             ),
             "The variances are missing; there are only logarithms left.": lambda t: -0.5 * t.sum(-1),
         },
-        hint="(4.5), once for each of the two variances,",
+        hint="(4.5), once for each of the two variances",
     ),
     "9.6": KLTester(),
     "9.7": Codes(
