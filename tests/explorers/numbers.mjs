@@ -12,7 +12,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     const { explorer } = await import(new URL(`${name}.js`, folder));
     const cache = readied(explorer, state, data);
     const numbers = explorer.numbers(state, cache);
-    console.log(JSON.stringify({ numbers, outputs: explorer.outputs, words: explorer.describe(state, numbers, cache) }));
+    console.log(JSON.stringify({ numbers, outputs: explorer.outputs, words: explorer.describe(state, numbers, cache), room: explorer.room }));
   } else {
     const draws = new Float64Array(count);
     normals(seed)(draws, 0, count);

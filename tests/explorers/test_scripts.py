@@ -114,6 +114,15 @@ def test_the_words_follow_the_state():
         assert len(words) > 5, explorer
 
 
+@each_explorer
+def test_the_card_has_room_for_the_longest_words(name):
+    """What is said at any state fits into the characters that are reserved, and these are not far more."""
+    at = [{k: round(v, 2) if isinstance(v, float) else v for k, v in s.items()} for s in states(name)]
+    answers = ask([question(name, s) for s in at])
+    longest = max((answer["words"] for answer in answers), key=len)
+    assert len(longest) <= answers[0]["room"] <= len(longest) + 80, longest
+
+
 SEEDS = (0, 1, 7, 99)
 
 

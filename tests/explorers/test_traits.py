@@ -106,6 +106,9 @@ def test_what_has_no_data_has_no_numbers(name):
         EXPLORERS[name]().numbers()
     with pytest.raises(ValueError, match=r"_data must hold .* got 0 and 0"):
         EXPLORERS[name](_data={"something": "else"})
+    with pytest.raises(ValueError, match=r"_data must hold"):
+        EXPLORERS[name](_data={"pixels": 0, "originals": "AAAA", "cases": [{}], "labels": "3"})
+    assert EXPLORERS[name](_data={})._data == {}, "nothing yet, as by default"
 
 
 def test_unknown_traits_are_named():

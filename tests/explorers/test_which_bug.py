@@ -37,6 +37,16 @@ def test_what_was_evaluated_is_shown_after_a_guess_only():
     assert [explorer.numbers()[name] for name in hidden] == [-20.5, 0.0, 0.5, 1]
 
 
+def test_another_case_takes_the_guess_back():
+    explorer = WhichBug(_data=which_bug.cases(**runs()), case=3, guess="no_kl")
+    assert explorer.guess == "no_kl", "a state given whole is kept"
+    explorer.case = 3
+    explorer.epoch = 7
+    assert explorer.guess == "no_kl"
+    explorer.case = 4
+    assert explorer.guess == "none" and explorer.numbers()["kl"] is None
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -53,5 +63,5 @@ def test_incomplete_runs_are_refused(changes, words):
 def test_other_data_are_refused():
     with pytest.raises(ValueError, match="_data="):
         WhichBug().numbers()
-    with pytest.raises(ValueError, match=r"_data must hold 12 cases of 60 epochs.* got 0 and 0"):
+    with pytest.raises(ValueError, match=r"_data must hold 12 cases and 60 epochs.* got 0 and 0"):
         WhichBug(_data={"something": "else"})

@@ -104,7 +104,7 @@ class Card:
         assert list(shown) == list(wanted)
         for key, value in wanted.items():
             if value is None:
-                assert shown[key] is None and texts[key] == "none"
+                assert shown[key] is None and texts[key] in ("none", "after your guess")
                 continue
             assert math.isclose(shown[key], value, rel_tol=1e-9, abs_tol=1e-11), key
             number = re.match(r"-?\d[\d.]*(e[+-]\d+)?", texts[key])[0]
@@ -377,6 +377,128 @@ def test_nothing_moves_when_it_comes_alive(name, width, page_of, served, tab):
     assert live == pytest.approx(still, abs=0.5)
 
 
+# Goes through states as fast as they are drawn, each with its words at once, and notes the heights.
+HEIGHTS = """async (root, states) => {
+  const controls = [...root.querySelectorAll("select, input[type=range]")], found = new Set();
+  const [words, image] = [root.querySelector(".words"), root.querySelector("[role=img]")];
+  let seed = 1;
+  const somewhere = () => (seed = (seed * 16807) % 2147483647) / 2147483647;
+  const ends = [() => 0, () => 0.999999];
+  for (let i = 0; i < states; i++) {
+    const place = ends[i] ?? somewhere;
+    for (const control of controls) {
+      control.value = control.options ? control.options[Math.floor(place() * control.options.length)].value
+        : Number(control.min) + place() * (control.max - control.min);
+      control.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+    do await new Promise(requestAnimationFrame); while (root.hasAttribute("data-busy"));
+    words.textContent = image.getAttribute("aria-label");
+    found.add(root.getBoundingClientRect().height);
+  }
+  return [...found];
+}"""
+
+
+@each_explorer
+@pytest.mark.parametrize("width", [1280, 375])
+def test_nothing_moves_while_it_is_used(name, width, card):
+    """Words and numbers of all lengths fit into the room that the card has from the beginning."""
+    explorer = card(name, width=width)
+    at_first = explorer.root.bounding_box()["height"]
+    assert explorer.root.evaluate(HEIGHTS, 30) == [pytest.approx(at_first, abs=0.5)]
+
+
+def test_a_guess_belongs_to_its_case(card):
+    """The next case does not give its answer away, whichever way the slider goes there."""
+    explorer = card("which_bug")
+
+    def guessed():
+        explorer.set("guess", "no_kl")
+        assert explorer.shown()["kl"] is not None and "Your guess" in words()
+
+    def words():
+        return explorer.root.get_by_role("img").get_attribute("aria-label")
+
+    def hidden():
+        explorer.rest()
+        assert explorer.input("guess").input_value() == "none" and "Your guess" not in words()
+        assert explorer.texts()["kl"] == explorer.texts()["elbo"] == "after your guess"
+        explorer.check()
+
+    hidden()
+    guessed()
+    explorer.set("epoch", 12)
+    assert explorer.input("guess").input_value() == "no_kl", "it is still the same case"
+    explorer.set("case", 2)
+    hidden()
+    guessed()
+    explorer.input("case").press("ArrowRight")
+    hidden()
+    guessed()
+    explorer.input("case").focus()
+    explorer.page.keyboard.type("7")
+    explorer.page.keyboard.press("Enter")
+    hidden()
+    guessed()
+    explorer.input("case").dblclick()
+    hidden()
+    guessed()
+    explorer.root.get_by_text("Reset").click()
+    hidden()
+
+
+def test_a_slider_without_effect_says_so(card):
+    """What the line of code does not hold can still be set, and is said to change nothing."""
+    explorer = card("implied_beta")
+
+    def idle():
+        words = {key: explorer.input(key).get_attribute("aria-valuetext") for key in ("D", "J", "B", "sigma")}
+        return [key for key, text in words.items() if text.endswith(", no effect here")]
+
+    assert idle() == ["J", "B", "sigma"]
+    for key in idle():
+        before = explorer.shown()
+        explorer.set(key, explorer.cls.parameters()[key].high)
+        assert explorer.shown() == before, key
+    explorer.input("J").focus()
+    explorer.input("kl_reduction").evaluate(SET, "mean")
+    explorer.rest()
+    assert idle() == ["B", "sigma"] and explorer.page.evaluate("document.activeElement.name") == "J"
+    explorer.set("reconstruction", "gaussian")
+    explorer.set("reduction", "sum")
+    assert idle() == ["D"]
+    assert explorer.root.locator(".idle label").all_inner_texts() == ["D, pixels"]
+
+
+@each_explorer
+def test_a_slider_has_the_colour_of_its_quantity(name, card):
+    for mode, palette in (("light", LIGHT), ("dark", DARK)):
+        explorer = card(name, mode=mode)
+        for key, trait in EXPLORERS[name].parameters().items():
+            if not isinstance(trait, base.Slider):
+                continue
+            idle = "no effect" in explorer.input(key).get_attribute("aria-valuetext")
+            wanted = palette["muted" if idle else trait.color or "muted"]
+            color = explorer.input(key).evaluate("input => getComputedStyle(input).accentColor")
+            assert color == f"rgb{tuple(bytes.fromhex(wanted[1:]))}", key
+
+
+@each_explorer
+def test_without_javascript_on_a_phone(name, page_of, served, browser):
+    """The picture is as tall as it is drawn, its words can be read, and the page stays as wide as it is."""
+    context = browser.new_context(java_script_enabled=False, viewport={"width": 375, "height": 800})
+    page = context.new_page()
+    page.goto(served + page_of[name])
+    root = page.locator(f'[data-explorer="{name}"]')
+    picture, svg = root.locator(".picture").bounding_box(), root.locator("svg").bounding_box()
+    assert picture["height"] < svg["height"] + 20
+    _, _, width, _ = map(float, root.locator("svg").get_attribute("viewBox").split())
+    assert 13 * svg["width"] / width > 10
+    assert picture["width"] < 375
+    assert "need JavaScript" in root.inner_text()
+    context.close()
+
+
 @each_explorer
 def test_without_javascript(name, page_of, served, browser):
     """A picture, the numbers and the words, and no slider that does nothing."""
@@ -391,7 +513,7 @@ def test_without_javascript(name, page_of, served, browser):
     numbers = (EXPLORERS[name](_data=data) if data else EXPLORERS[name]()).numbers()
     for key, value in numbers.items():
         text = root.locator(f'output[name="{key}"]').inner_text()
-        assert text == "none" if value is None else re.match(r"-?\d", text), key
+        assert text in ("none", "after your guess") if value is None else re.match(r"-?\d", text), key
     context.close()
 
 

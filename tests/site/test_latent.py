@@ -28,6 +28,14 @@ def latent(served, tab):
     assert errors == []
 
 
+def test_paper_gets_nothing_to_draw_on(latent):
+    card = latent()
+    card.page.emulate_media(media="print")
+    assert not card.root.get_by_text("draw here").is_visible()
+    assert not card.root.get_by_text("Clear").is_visible()
+    assert card.root.get_by_text("image", exact=True).is_visible()
+
+
 def boxes(card):
     return card.root.get_by_role("checkbox")
 

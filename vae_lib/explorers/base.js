@@ -1,6 +1,7 @@
 // What all explorers share: formulas, random numbers, the picture, the card and its life.
 // An explorer is an object { outputs, numbers, describe, draw } and, where it needs them,
-// { height, narrow, prepare }; the question and the controls come from its Python class.
+// { height, narrow, prepare, say, idle }; the question and the controls come from its Python class. Its `room`
+// is the number of characters of its longest words, whose lines the card reserves.
 
 export const LOG_2PI = Math.log(2 * Math.PI);
 export const normal = (z, mu, sigma) => Math.exp(logNormal(z, mu, sigma));
@@ -79,11 +80,13 @@ export function drawn(seed, cache, deadline) {
   return work(cache, MOST_DRAWS, 800, deadline, (from, to) => cache.fill(cache.eps, from, to));
 }
 
-// A number as text that begins with it: fixed decimals, or powers of ten where those say nothing.
+// A number as text that begins with it: fixed decimals, of at most eight figures, or powers of ten where those
+// say nothing.
 export function format(value, digits = 4) {
   const size = Math.abs(value);
   if (size < 1e-14) return (0).toFixed(digits);
-  return size < 0.5 * 10 ** -digits || size >= 1e7 ? value.toExponential(3) : value.toFixed(digits);
+  if (size < 0.5 * 10 ** -digits || size >= 1e7) return value.toExponential(3);
+  return value.toFixed(Math.min(digits, 7 - Math.floor(Math.log10(size))));
 }
 
 // A whole number in words, in groups of three digits from five digits on.
@@ -91,6 +94,12 @@ export const grouped = (n) => (n < 1e4 ? String(n) : String(n).replace(/\B(?=(\d
 
 // For words on the picture: the typographic minus.
 export const minus = (text) => String(text).replace("-", "−");
+
+// For words, too: 8·10²¹.
+export function scientific(value, digits = 0) {
+  const [factor, power] = value.toExponential(digits).split("e");
+  return minus(factor) + "·10" + [...String(Number(power))].map((c) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[c] ?? "⁻").join("");
+}
 
 function niceTicks(low, high, about) {
   const raw = (high - low) / about;
@@ -163,6 +172,14 @@ export class Picture {
       this.stroke([[start, y1 - (start - x)], [end, y1 - (end - x)]], color, { width: 1.2 });
     }
     this.stroke([[x0, y0], [x1, y0], [x1, y1], [x0, y1], [x0, y0]], color, { width: 1.5 });
+  }
+
+  // Words of several colours [[words, color], …] in one line; the still picture guesses their widths.
+  phrase(x, y, parts) {
+    for (const [words, color] of parts) {
+      this.text(x, y, words, color);
+      x += this.ctx.measureText?.(words).width ?? 6.9 * words.length;
+    }
   }
 
   // Words with a rim of paper, so that a curve behind them does not cross them out.
@@ -329,7 +346,8 @@ function shown(control, value) {
   return !control.log && Math.abs(text - value) < 1e-9 ? text : String(Number(value.toPrecision(7)));
 }
 
-function controlHTML(explorer, control, value, id, data) {
+function controlHTML(explorer, control, state, id, data) {
+  const value = state[control.name];
   const name = `id="${id}" name="${control.name}"`;
   if (control.pixels) {
     const side = Math.sqrt(control.pixels);
@@ -345,16 +363,22 @@ function controlHTML(explorer, control, value, id, data) {
     return `<div class="control">${label}<select ${name}>${options.join("")}</select></div>`;
   }
   const [min, max] = [control.min, control.max].map((v) => toSlider(control, v));
-  const words = escaped(said(explorer, control, value, data));
-  return `<div class="control">${label}<span class="value" aria-hidden="true">${words}</span>` +
+  const words = escaped(said(explorer, control, state, data));
+  const paint = control.color ? ` style="--paint:var(--${control.color})"` : "";
+  return `<div class="control${idle(explorer, control, state) ? " idle" : ""}">${label}<span class="value" aria-hidden="true">${words}</span>` +
     `<input type="range" ${name} min="${min}" max="${max}" step="${control.step}" value="${toSlider(control, value)}"` +
-    ` aria-valuetext="${words}"></div>`;
+    ` aria-valuetext="${words}"${paint}></div>`;
 }
 
 const isSlider = (control) => control.min !== undefined; // no menu, no pixels
 
-// What a slider says: its value, and what the explorer adds to it, such as a name.
-const said = (explorer, control, value, data) => shown(control, value) + (explorer.say?.[control.name]?.(value, data) ?? "");
+// What a slider says: its value, and what the explorer adds to it, such as a name; and whether it changes anything.
+const idle = (explorer, { name }, state) => explorer.idle?.(name, state) ?? false;
+const said = (explorer, control, state, data) => {
+  const value = state[control.name];
+  const more = idle(explorer, control, state) ? ", no effect here" : explorer.say?.[control.name]?.(value, data) ?? "";
+  return shown(control, value) + more;
+};
 
 // Brings the boxes of a control of pixels to life: a pointer paints, arrow keys walk. get() is the image
 // that they show, 16 where it is black, and put(levels) takes another.
@@ -434,22 +458,25 @@ export function card(explorer, { question, controls }, state, data, id, picture 
   const outputs = explorer.outputs.map(({ name, label, color }) =>
     `<div><label for="${id}-${name}"${color ? ` style="color:var(--${color})"` : ""}>${escaped(label)}</label>` +
     `<output id="${id}-${name}" name="${name}" aria-live="off">${escaped(outputText(explorer, name, numbers))}</output></div>`);
-  const inputs = controls.map((control) => controlHTML(explorer, control, state[control.name], `${id}-${control.name}`, data));
+  const inputs = controls.map((control) => controlHTML(explorer, control, state, `${id}-${control.name}`, data));
   const seed = controls.some((control) => control.name === "seed");
-  const words = escaped(explorer.describe(state, numbers, cache));
+  const text = explorer.describe(state, numbers, cache);
+  const [words, room] = [text, text.repeat(9).slice(0, explorer.room)].map(escaped);
   return `<p class="question" id="${id}-question">${escaped(question)}</p>` +
     `<div class="stage"><div class="picture" style="--tall:${explorer.height ?? 300}px;--narrow:${explorer.narrow ?? explorer.height ?? 300}px">` +
     `<div role="img" aria-label="${words}">${picture}</div></div><form class="controls" autocomplete="off" aria-labelledby="${id}-question">${inputs.join("")}` +
     `<div class="buttons"><button type="button" data-do="reset">Reset</button>` +
     (seed ? `<button type="button" data-do="seed">New samples</button>` : "") + `</div></form></div>` +
-    `<div class="numbers">${outputs.join("")}</div><p class="words" aria-live="polite">${words}</p>` +
+    `<noscript><p>Its sliders, and what can be dragged, need JavaScript.</p></noscript>` +
+    `<div class="numbers">${outputs.join("")}</div>` +
+    `<div class="said" data-room="${room}"><p class="words" aria-live="polite">${words}</p></div>` +
     `<p class="fault" role="alert" hidden></p>`;
 }
 
 function outputText(explorer, name, numbers) {
-  const { unit, digits } = explorer.outputs.find((output) => output.name === name);
+  const { unit, digits, missing } = explorer.outputs.find((output) => output.name === name);
   if (numbers === null) return "…";
-  return numbers[name] === null ? "none" : format(numbers[name], digits) + (unit ? " " + unit : "");
+  return numbers[name] === null ? missing ?? "none" : format(numbers[name], digits) + (unit ? " " + unit : "");
 }
 
 // A cache in which everything that numbers() needs at this state is prepared; its data are what Python sent.
@@ -488,9 +515,15 @@ export function live(root, explorer, { controls }, data, model) {
       if (!(control.name in values)) continue;
       const value = values[control.name];
       if (isSlider(control) && !Number.isFinite(value)) throw new RangeError(`${control.name} is ${value}`);
-      model.set(control.name, isSlider(control) ? snapped(control, value) : value);
+      put(control, isSlider(control) ? snapped(control, value) : value);
     }
     model.save_changes();
+  }
+
+  function put({ name, clears }, value) {
+    const menu = model.get(name) !== value && controls.find((control) => control.name === clears);
+    if (menu) model.set(clears, menu.options[0][0]);
+    model.set(name, value);
   }
 
   function colours() {
@@ -548,8 +581,9 @@ export function live(root, explorer, { controls }, data, model) {
         easel.show();
         continue;
       }
-      const words = said(explorer, control, value, data);
+      const words = said(explorer, control, state, data);
       if (element.getAttribute("aria-valuetext") === words) continue;
+      element.parentNode.classList.toggle("idle", idle(explorer, control, state));
       element.value = toSlider(control, value);
       element.setAttribute("aria-valuetext", words);
       if (!typed || element !== document.activeElement) element.previousElementSibling.textContent = words;
@@ -605,7 +639,7 @@ export function live(root, explorer, { controls }, data, model) {
   const controlOf = (event) => controls.find(({ name }) => name === event.target.name);
   // What a cell opened with may lie between two positions of the slider.
   const reset = (some) => {
-    for (const control of some) model.set(control.name, control.opening);
+    for (const control of some) put(control, control.opening);
     model.save_changes();
   };
 
@@ -647,17 +681,17 @@ export function live(root, explorer, { controls }, data, model) {
       else if (event.key === "Escape" || wanted !== null) typed = "";
       else return;
       event.preventDefault();
-      event.target.previousElementSibling.textContent = typed ? typed + "▏" : said(explorer, control, model.get(control.name), data);
+      event.target.previousElementSibling.textContent = typed ? typed + "▏" : said(explorer, control, read(), data);
       if (wanted === null) return;
       if (!(wanted >= control.min && wanted <= control.max)) {
         throw new RangeError(`${control.label}: from ${control.min} to ${control.max}`);
       }
-      model.set(control.name, control.integer ? Math.round(wanted) : wanted);
+      put(control, control.integer ? Math.round(wanted) : wanted);
       model.save_changes();
     }],
     [root, "focusout", (event) => {
       const control = controlOf(event);
-      if (typed) event.target.previousElementSibling.textContent = said(explorer, control, model.get(control.name), data);
+      if (typed) event.target.previousElementSibling.textContent = said(explorer, control, read(), data);
       typed = "";
     }],
     [canvas, "pointerdown", (event) => {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import json
 import re
@@ -44,11 +45,13 @@ class Slider(traitlets.TraitType):
         label: the words beside the slider.
         log: a logarithmic slider.
         integer: whole numbers only.
+        color: the colour of the palette that stands for the quantity, if one does.
+        clears: a menu that goes back to its default whenever the slider moves.
     """
 
-    def __init__(self, default, low, high, step, label, *, log=False, integer=False):
+    def __init__(self, default, low, high, step, label, *, log=False, integer=False, color=None, clears=None):
         self.low, self.high, self.step, self.label = low, high, step, label
-        self.log, self.integer = log, integer
+        self.log, self.integer, self.color, self.clears = log, integer, color, clears
         super().__init__(default)
         self.tag(sync=True)
 
@@ -77,6 +80,8 @@ class Slider(traitlets.TraitType):
             "step": self.step,
             "log": self.log,
             "integer": self.integer,
+            "color": self.color,
+            "clears": self.clears,
         }
 
 
@@ -84,7 +89,7 @@ class Choice(traitlets.TraitType):
     """One of a few named options: a trait of an explorer, and the menu that shows it.
 
     Args:
-        default: the option in which the explorer opens.
+        default: the option in which the explorer opens; where a slider clears the menu, its first.
         options: the values that are allowed, each with the words that the menu shows for it.
         label: the words beside the menu.
     """
@@ -154,14 +159,18 @@ class Explorer(anywidget.AnyWidget):
     A subclass names its `question` and its traits, and computes in `numbers()` with vae_lib what its
     script, the file of the same name, shows. Every trait can be read and set while the figure is on
     the screen: `explorer.sigma = 0.3` moves it. What was computed before, such as the weights of a trained
-    model, goes to the script as `_data`, a dictionary that JSON can hold; it belongs to no slider.
+    model, goes to the script as `_data`, a dictionary that JSON can hold; it belongs to no slider. Of a
+    subclass that needs it, `wants` says how many of what, `held` counts them, and `packed_by` makes it.
 
     Raises:
-        ValueError: a trait is set to a value outside its bounds, or to something that is no number.
+        ValueError: a trait is set to a value outside its bounds, or to something that is no number, or
+            `_data` does not hold what it must.
     """
 
     name: str
     question: str
+    wants: Mapping[str, int] = {}
+    packed_by: str
     _css = STYLE
     _spec = traitlets.Dict().tag(sync=True)
     _data = traitlets.Dict().tag(sync=True)
@@ -179,6 +188,26 @@ class Explorer(anywidget.AnyWidget):
             known = ", ".join(self.parameters())
             raise ValueError(f"{', '.join(sorted(unknown))}: not a trait of this explorer; it has {known}")
         super().__init__(**state)
+        for name, trait in self.parameters().items():
+            if getattr(trait, "clears", None):  # from now on: the state given above is whole
+                self.observe(functools.partial(self._clear, trait.clears), name)
+
+    def _clear(self, name: str, change) -> None:
+        setattr(self, name, self.parameters()[name].default_value)
+
+    @traitlets.validate("_data")
+    def _complete(self, proposal) -> dict:
+        data = proposal["value"]
+        if data and self.wants and (held := self.held(data)) != tuple(self.wants.values()):
+            wanted = " and ".join(f"{count} {what}" for what, count in self.wants.items())
+            found = " and ".join(map(str, held))
+            raise ValueError(f"_data must hold {wanted}, packed by {self.packed_by}; got {found}")
+        return data
+
+    @staticmethod
+    def held(data: Mapping) -> tuple[int, ...]:
+        """How many of each of what the class wants `data` holds."""
+        raise NotImplementedError
 
     @traitlets.default("_spec")  # asked for once, when the state in which the explorer opens goes out
     def _opening(self) -> dict:

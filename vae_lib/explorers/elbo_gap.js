@@ -5,6 +5,7 @@ const TOP = 1.3; // of the densities; a narrower q leaves the picture
 export const explorer = {
   height: 410,
   narrow: 450,
+  room: 265,
   outputs: [
     { name: "reconstruction", label: "reconstruction", unit: "nats", color: "likelihood" },
     { name: "kl", label: "KL(q ‖ prior)", unit: "nats", color: "approximate" },
@@ -47,8 +48,9 @@ export const explorer = {
     picture.handle(p.x(mu + sigma), p.y(Math.min(q(mu + sigma), 0.6 * TOP)), color.approximate, "x",
       (x) => ({ sigma: p.atX(x) - mu }));
 
-    // One walk: 0 → reconstruction → ELBO → log p(x). The axis changes in steps, so that bars do not slide with it.
-    const low = [-7.5, -15, -26].find((end) => n.elbo > end + 0.3);
+    // One walk: 0 → reconstruction → ELBO → log p(x). The axis changes in steps, so that bars do not slide with it,
+    // and leaves room for a word before the ELBO.
+    const low = [-7.5, -15, -21, -31].find((end) => n.elbo > (narrow ? 0.66 : 0.8) * end);
     const walk = picture.panel({
       left: narrow ? 12 : 118, top: cut + 26, x: [low, 0], y: [0, 3], yticks: null, xlabel: "nats",
     });
@@ -65,9 +67,7 @@ export const explorer = {
       if (narrow) picture.text(walk.left, top - 9, words, paint);
       else picture.text(walk.left - 10, (top + bottom) / 2, words, paint, "right");
     });
-    if (walk.x(n.elbo) > walk.left + 85) {
-      picture.text(walk.x(n.elbo) - 6, walk.bottom - 14, `ELBO ${minus(n.elbo.toFixed(2))}`, color.ink, "right");
-    }
+    picture.text(walk.x(n.elbo) - 6, walk.bottom - 14, `ELBO ${minus(n.elbo.toFixed(2))}`, color.ink, "right");
     const words = `log p(x) = ${minus(n.log_marginal.toFixed(2))}`;
     walk.vertical(n.log_marginal, color.ink);
     picture.text(Math.min(walk.x(n.log_marginal), walk.right - 55), walk.top - 8, words, color.ink, "center");

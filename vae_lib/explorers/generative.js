@@ -27,6 +27,7 @@ const REACH = [-0.5, 1.5];
 export const explorer = {
   height: 430,
   narrow: 430,
+  room: 305,
   outputs: [
     { name: "p_y_given_x", label: "p(y = 8|x)", color: "posterior" },
     { name: "log_marginal", label: "log p(x)", unit: "nats" },

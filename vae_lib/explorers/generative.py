@@ -22,10 +22,10 @@ class Generative(Explorer):
 
     question = "Can a classifier be certain where it has seen nothing?"
     x = Slider(0.9, -0.5, 1.5, 0.01, "x, ink at the lower left")
-    mean_3 = Slider(0.16, 0.0, 0.2, 0.01, "mean of the threes")
-    mean_8 = Slider(0.43, 0.4, 1.0, 0.01, "mean of the eights")
-    sigma_3 = Slider(0.1, 0.05, 0.3, 0.01, "σ of the threes")
-    sigma_8 = Slider(0.1, 0.05, 0.3, 0.01, "σ of the eights")
+    mean_3 = Slider(0.16, 0.0, 0.2, 0.01, "mean of the threes", color="likelihood")
+    mean_8 = Slider(0.43, 0.4, 1.0, 0.01, "mean of the eights", color="likelihood")
+    sigma_3 = Slider(0.1, 0.05, 0.3, 0.01, "σ of the threes", color="likelihood")
+    sigma_8 = Slider(0.1, 0.05, 0.3, 0.01, "σ of the eights", color="likelihood")
 
     def numbers(self) -> dict[str, float]:
         """p(y = 8|x), and log p(x), log p(x, 3) and log p(x, 8) in nats."""

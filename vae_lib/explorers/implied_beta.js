@@ -1,4 +1,4 @@
-import { klToPosterior, klToStandardNormal, minus, normal, POSTERIOR } from "./base.js";
+import { klToPosterior, klToStandardNormal, normal, POSTERIOR, scientific } from "./base.js";
 
 const reduced = (call) => ({ sum_mean: `${call}, reduction="sum") / B`, mean: `${call})`, sum: `${call}, reduction="sum")` });
 const nll = "-Gaussian(σ).log_prob(x, o)";
@@ -29,27 +29,38 @@ export function numbers(state) {
   };
 }
 
-const short = (v) => minus(v >= 1e5 || v < 1e-3 ? v.toExponential(2) : Number(v.toPrecision(3)));
+// "= 50176" where six figures say all, or "≈ 0.00255".
+function equals(value) {
+  const exact = Number(value.toPrecision(6));
+  if (Math.abs(exact - value) < 1e-9 * value && value >= 1e-3 && value < 1e7) return `= ${exact}`;
+  return "≈ " + (value >= 1e5 || value < 1e-3 ? scientific(value, 2) : Number(value.toPrecision(3)));
+}
 
 export const explorer = {
   height: 394,
   narrow: 410,
+  room: 330,
   outputs: [
     { name: "beta", label: "β = b/a" },
-    { name: "factor_a", label: "a, before −log p(x|z)", digits: 6 },
+    { name: "factor_a", label: "a, before −log p(x|z) at σ = 1", digits: 6 },
     { name: "factor_b", label: "b, before the KL", digits: 6 },
     { name: "equivalent_sigma", label: "σ whose ELBO this is" },
     { name: "kl", label: "KL that the best q keeps", unit: "nats", color: "approximate" },
     { name: "gap", label: "gap of the best q to log p(x)", unit: "nats", color: "posterior" },
   ],
   numbers,
+  // A batch of B images counts where a term is summed over it.
+  idle: (name, { reconstruction, reduction, kl_reduction }) => ({
+    D: reduction !== "mean", J: kl_reduction !== "mean", B: reduction !== "sum" && kl_reduction !== "sum", sigma: reconstruction !== "gaussian",
+  })[name],
 
-  describe({ reconstruction }, { beta, factor_a, equivalent_sigma, kl, gap }) {
+  describe(_, { beta, factor_a, equivalent_sigma, kl, gap }) {
     const elbo = Math.abs(beta - 1) < 1e-12;
-    const means = equivalent_sigma === null ? "; no Bernoulli decoder has this as its ELBO"
-      : `, the ELBO of a Gaussian decoder with σ = ${short(equivalent_sigma)}`;
-    return (elbo ? `This line is minus the ELBO${factor_a === 1 ? "" : ` times ${short(factor_a)}`}: β = 1. `
-      : `This line trains β = ${short(beta)}${means}. `) +
+    const times = Math.abs(factor_a - 1) < 1e-12 ? "" : `, times a ${equals(factor_a)}`;
+    return (equivalent_sigma === null
+      ? elbo ? `This line is minus the ELBO${times}: β = 1. ` : `This line trains β ${equals(beta)}; no Bernoulli decoder has this as its ELBO. `
+      : elbo ? `This line is minus the ELBO of a Gaussian decoder with σ = 1${times}: β = 1. `
+        : `Beside σ = 1 this line has β ${equals(beta)}: it trains the ELBO of a Gaussian decoder with σ ${equals(equivalent_sigma)}. `) +
       `In the running example the best q under it keeps ${kl.toFixed(3)} nats about z, and with β = 1 it would keep ` +
       `${klToStandardNormal(POSTERIOR[0], 2 * Math.log(POSTERIOR[1])).toFixed(3)}; it lies ${gap.toFixed(3)} nats from the true posterior` +
       (elbo ? "." : beta > 1 ? ", towards the prior." : ", narrower than it and towards the best single z.");
@@ -58,8 +69,11 @@ export const explorer = {
   draw(picture, state, { beta, factor_b }) {
     const { color, narrow, width, height } = picture;
     const [first, second] = [RECONSTRUCTION[state.reconstruction][state.reduction].replace("σ", state.sigma), "+ " + KL[state.kl_reduction]];
+    const { font } = picture.ctx;
+    picture.ctx.font = `${narrow ? 11 : 13}px ui-monospace, monospace`;
     picture.text(4, 12, narrow ? first : `loss = ${first} ${second}`);
     if (narrow) picture.text(4, 29, second);
+    picture.ctx.font = font;
 
     const row = narrow ? 96 : 80;
     const scale = picture.panel({
@@ -73,9 +87,9 @@ export const explorer = {
       const atOne = factor_b / factorA({ ...state, sigma: 1 });
       picture.handle(at, row - 10, color.approximate, "x", (x) => ({ sigma: Math.sqrt(scale.atX(x) / atOne) }));
     } else picture.dot(at, row - 10, color.approximate, 7);
-    picture.text(Math.min(width - 50, Math.max(50, at)), row - 30, `β = ${short(beta)}`, color.approximate, "center");
+    picture.text(Math.min(width - 50, Math.max(50, at)), row - 30, `β ${equals(beta)}`, color.approximate, "center");
     picture.text(4, row + 32, narrow ? "KL counts less" : "β < 1: the KL counts less", color.muted);
-    picture.text(scale.x(1), row + 32, "the ELBO", color.ink, "center");
+    picture.text(scale.x(1), row + 32, state.reconstruction === "bce" ? "the ELBO" : "ELBO at σ = 1", color.ink, "center");
     picture.text(width - 4, row + 32, narrow ? "KL counts more" : "β > 1: the KL counts more", color.muted, "right");
 
     const { mu, logvar } = best(beta);

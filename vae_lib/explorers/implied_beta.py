@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 
 from vae_lib import gaussian
+from vae_lib.explorers import running
 from vae_lib.explorers.base import Choice, Explorer, Slider
 from vae_lib.likelihoods import Bernoulli, Gaussian
-from vae_lib.linear_gaussian import LinearGaussian
 
 REDUCTIONS = {
     "sum_mean": "sum per image, mean over images",
@@ -65,7 +65,7 @@ class ImpliedBeta(Explorer):
     D = Slider(784, 1, 10_000, 0.01, "D, pixels", log=True, integer=True)
     J = Slider(8, 1, 100, 0.01, "J, latent dimensions", log=True, integer=True)
     B = Slider(64, 1, 100, 0.01, "B, images in a batch", log=True, integer=True)
-    sigma = Slider(0.1, 0.01, 10.0, 0.01, "σ of the Gaussian p(x|z)", log=True)
+    sigma = Slider(0.1, 0.01, 10.0, 0.01, "σ of p(x|z)", log=True, color="likelihood")
 
     def numbers(self) -> dict[str, float | None]:
         """beta and its factors, the σ that means the same, kl and gap of the best q in nats."""
@@ -84,14 +84,12 @@ class ImpliedBeta(Explorer):
         b = factor(written_kl(self.kl_reduction, each), gaussian.kl_to_standard_normal(mu, logvar).mean(), at)
 
         beta = b / a
-        best = torch.tensor([[5 / (4 + beta)], [-math.log1p(4 / beta)]], dtype=torch.float64)
-        mean, logvar = best[:1], best[1:]
-        running = LinearGaussian([[2.0]], [0.0], 1.0)
+        best = running.q(5 / (4 + beta), -math.log1p(4 / beta))
         return {
             "beta": beta,
             "factor_a": a,
             "factor_b": b,
             "equivalent_sigma": None if self.reconstruction == "bce" else math.sqrt(beta),
-            "kl": gaussian.kl_to_standard_normal(mean, logvar).item(),
-            "gap": running.kl_to_posterior(torch.tensor([[2.5]], dtype=torch.float64), mean, logvar).item(),
+            "kl": gaussian.kl_to_standard_normal(*best).item(),
+            "gap": running.MODEL.kl_to_posterior(running.X, *best).item(),
         }

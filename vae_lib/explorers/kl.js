@@ -5,12 +5,13 @@ const TERMS = { half_mu_squared: "½ μ²", half_sigma_squared: "½ σ²", minus
 export const explorer = {
   height: 380,
   narrow: 520,
+  room: 240,
   outputs: [
     { name: "kl", label: "KL(q ‖ p), the sum", unit: "nats", color: "approximate" },
     { name: "half_mu_squared", label: "½ μ², off the origin", unit: "nats" },
     { name: "half_sigma_squared", label: "½ σ², against width", unit: "nats" },
     { name: "minus_log_sigma", label: "−½ ln σ², against certainty", unit: "nats" },
-    { name: "minus_half", label: "−½, so that equals get 0", unit: "nats" },
+    { name: "minus_half", label: "−½, makes it 0 at q = p", unit: "nats" },
     { name: "dkl_dmu", label: "slope in μ", unit: "nats per unit" },
     { name: "dkl_dlogvar", label: "slope in ln σ²", unit: "nats per unit" },
   ],

@@ -17,8 +17,8 @@ class KL(Explorer):
     """
 
     question = "What does KL charge for a mean and a width?"
-    mu = Slider(1.0, -3.0, 3.0, 0.01, "μ, mean of q")
-    sigma = Slider(0.4, 0.1, 3.0, 0.01, "σ, standard deviation of q")
+    mu = Slider(1.0, -3.0, 3.0, 0.01, "μ, mean of q", color="approximate")
+    sigma = Slider(0.4, 0.1, 3.0, 0.01, "σ, standard deviation of q", color="approximate")
 
     def numbers(self) -> dict[str, float]:
         """kl in nats, the four terms that add up to it, and its slopes in μ and ln σ²."""

@@ -79,7 +79,7 @@ export function numbers(state, { now }) {
 }
 
 const pair = ([a, b]) => minus(`(${a.toFixed(2)}, `) + minus(`${b.toFixed(2)})`);
-const named = ({ image }, { labels }) => (image ? `a ${labels[image - 1]}` : "your drawing");
+const named = ({ image }, { labels }) => (image ? `${labels[image - 1] === "8" ? "an" : "a"} ${labels[image - 1]}` : "your drawing");
 const around = ([a, b], [r, s]) => Array.from({ length: 49 }, (_, i) => [a + r * Math.cos((i * Math.PI) / 24), b + s * Math.sin((i * Math.PI) / 24)]);
 const both = (name, label, color) => [0, 1].map((j) => ({ name: `${name}_${j + 1}`, label: `${label}, dimension ${j + 1}`, color }));
 
@@ -107,6 +107,7 @@ function bar(picture, left, top, room, words, [reconstruction, kl]) {
 export const explorer = {
   height: 444,
   narrow: 794,
+  room: 288,
   outputs: [
     ...both("mu", "μ", "approximate"),
     ...both("sigma", "σ", "approximate"),
@@ -202,9 +203,7 @@ export const explorer = {
 
     const bars = under + 26;
     const room = narrow ? width - 12 : width - left - 4;
-    picture.text(left, bars, "reconstruction", color.likelihood);
-    picture.text(left + 98, bars, "+ KL", color.approximate);
-    picture.text(left + 136, bars, "= loss in nats");
+    picture.phrase(left, bars, [["reconstruction ", color.likelihood], ["+ KL ", color.approximate], ["= loss in nats", color.ink]]);
     bar(picture, left, bars + 20, room, named(state, data), [now.reconstruction, now.kl]);
     if (n) bar(picture, left, bars + 57, room, "mean test image", [n.mean_reconstruction, n.mean_kl]);
     picture.handle(...at([state.z_1, state.z_2]), color.likelihood, "xy", (a, b) => ({ z_1: plane.atX(a), z_2: plane.atY(b) }));

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
-import traitlets
 
 from vae_lib import gaussian, objective
 from vae_lib.explorers import network
@@ -35,22 +36,18 @@ class Latent(Explorer):
     """
 
     question = "Which of the two terms notices that this is no digit?"
+    wants, packed_by = {"snapshots": SNAPSHOTS, "images": IMAGES}, "network.pack"
     drawing = Pixels([LEVELS * (pixel == "#") for row in FACE for pixel in row], "draw here")
     image = Slider(0, 0, IMAGES, 1, "image", integer=True)
     snapshot = Slider(SNAPSHOTS - 1, 0, SNAPSHOTS - 1, 1, "training", integer=True)
-    z_1 = Slider(-1.5, -3.0, 3.0, 0.01, "z₁ of the point you hold")
-    z_2 = Slider(-1.0, -3.0, 3.0, 0.01, "z₂ of the point you hold")
+    z_1 = Slider(-1.5, -3.0, 3.0, 0.01, "z₁ of the point you hold", color="likelihood")
+    z_2 = Slider(-1.0, -3.0, 3.0, 0.01, "z₂ of the point you hold", color="likelihood")
     seed = Slider(1, 0, 99, 1, "seed of ε", integer=True)
 
-    @traitlets.validate("_data")
-    def _fits(self, proposal) -> dict:
-        held = tuple(len(proposal.value.get(key, ())) for key in ("weights", "labels"))
-        if held != (SNAPSHOTS, IMAGES):
-            raise ValueError(
-                f"_data must hold {SNAPSHOTS} snapshots and {IMAGES} images, packed by network.pack; "
-                f"got {held[0]} and {held[1]}"
-            )
-        return proposal.value
+    @staticmethod
+    def held(data: Mapping) -> tuple[int, ...]:
+        """How many snapshots and images."""
+        return len(data.get("weights", ())), len(data.get("labels", ()))
 
     def numbers(self) -> dict[str, float]:
         """q(z|x) of the image, a draw from it, the terms of the ELBO with this draw, and their test means.

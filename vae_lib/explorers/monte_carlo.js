@@ -46,9 +46,10 @@ function run(cache, { a, b, exact }) {
 export const explorer = {
   height: 320,
   narrow: 460,
+  room: 340,
   outputs: [
     { name: "estimate", label: "mean of the first L draws", unit: "nats", color: "likelihood" },
-    { name: "standard_error", label: "standard error, from these draws", unit: "nats", color: "likelihood" },
+    { name: "standard_error", label: "their standard error", unit: "nats", color: "likelihood" },
     { name: "reconstruction", label: "exact reconstruction term", unit: "nats" },
     { name: "error", label: "mean of the draws − exact", unit: "nats" },
   ],

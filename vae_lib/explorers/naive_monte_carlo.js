@@ -75,11 +75,12 @@ function heaviest(row, count) {
 export const explorer = {
   height: 385,
   narrow: 420,
+  room: 225,
   outputs: [
     { name: "log_marginal_naive", label: "estimate of log p(x)", unit: "nats", color: "prior" },
     { name: "log_marginal", label: "exact log p(x)", unit: "nats" },
     { name: "error", label: "estimate − exact", unit: "nats" },
-    { name: "effective_sample_size", label: "ESS, the draws that count", unit: "draws", color: "prior" },
+    { name: "effective_sample_size", label: "ESS, the draws that count", color: "prior" },
     { name: "largest_share", label: "share of the largest weight", color: "prior" },
     { name: "rho", label: "ρ, second moment over p(x)²" },
   ],

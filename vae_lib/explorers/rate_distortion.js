@@ -16,10 +16,11 @@ export function numbers({ run }, { data }) {
 export const explorer = {
   height: 344,
   narrow: 556,
+  room: 250,
   outputs: [
     { name: "sigma", label: "σ of p(x|z)" },
     { name: "beta", label: "β = σ², beside σ = 1" },
-    { name: "distortion", label: "distortion, squared error per image", color: "likelihood" },
+    { name: "distortion", label: "distortion per image", color: "likelihood" },
     { name: "kl", label: "rate, the KL term", unit: "nats", color: "approximate" },
     { name: "active_units", label: "active latent dimensions", digits: 0, color: "approximate" },
     { name: "reconstruction", label: "reconstruction term", unit: "nats", color: "likelihood" },
@@ -40,7 +41,7 @@ export const explorer = {
     const { color, narrow, width, height } = picture;
     const far = 1.08 * Math.max(...runs.map(rate));
     const plane = picture.panel({
-      left: 40, right: narrow ? 12 : width - 350, top: 34, bottom: narrow ? height - 224 : 44,
+      left: 40, right: narrow ? 12 : 344, top: 34, bottom: narrow ? height - 224 : 44,
       x: [0, far], y: [0, 1.14 * Math.max(...runs.map((one) => one.distortion))],
       xlabel: "rate: KL in nats", ylabel: "distortion: squared error per image",
     });

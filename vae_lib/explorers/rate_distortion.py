@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from numbers import Real
 
 import torch
-import traitlets
 from torch import Tensor
 
 from vae_lib import _validate as check
@@ -85,18 +84,14 @@ class RateDistortion(Explorer):
     """
 
     question = "Which latent dimensions survive when a nat gets dearer?"
+    wants, packed_by = {"runs": RUNS, "images": IMAGES}, "rate_distortion.pack"
     run = Slider(7, 1, RUNS, 1, "run, from a sharp to a blunt p(x|z)", integer=True)
 
-    @traitlets.validate("_data")
-    def _check(self, proposal):
-        data = proposal["value"]
-        images = len(base64.b64decode(data.get("originals", ""))) // data.get("pixels", 1)
-        if data and (len(data.get("runs", ())), images) != (RUNS, IMAGES):
-            raise ValueError(
-                f"_data must hold {RUNS} runs and {IMAGES} images, packed by rate_distortion.pack; "
-                f"got {len(data.get('runs', ()))} and {images}"
-            )
-        return data
+    @staticmethod
+    def held(data: Mapping) -> tuple[int, ...]:
+        """How many runs, and images of as many pixels as `data` says."""
+        images = len(base64.b64decode(data.get("originals", ""))) // (data.get("pixels") or math.inf)
+        return len(data.get("runs", ())), int(images)
 
     def numbers(self) -> dict[str, Real]:
         """σ and β of the run, its distortion, rate, active dimensions and ELBO.

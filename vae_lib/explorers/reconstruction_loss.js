@@ -22,13 +22,14 @@ const nats = (value) => minus(value.toFixed(3)) + " nats";
 export const explorer = {
   height: 370,
   narrow: 620,
+  room: 315,
   outputs: [
     { name: "bernoulli_nll", label: "cross-entropy of the pixel", unit: "nats", color: "likelihood" },
     { name: "gaussian_nll", label: "Gaussian −log p(x|z)", unit: "nats", color: "likelihood" },
-    { name: "bernoulli_excess", label: "cross-entropy above its minimum", unit: "nats" },
-    { name: "gaussian_excess", label: "Gaussian above its minimum", unit: "nats" },
-    { name: "bernoulli_slope", label: "slope of cross-entropy", unit: "nats per logit" },
-    { name: "gaussian_slope", label: "slope of the Gaussian", unit: "nats per grey" },
+    { name: "bernoulli_excess", label: "cross-entropy − its minimum", unit: "nats" },
+    { name: "gaussian_excess", label: "Gaussian − its minimum", unit: "nats" },
+    { name: "bernoulli_slope", label: "slope of cross-entropy", unit: "nats/logit" },
+    { name: "gaussian_slope", label: "slope of the Gaussian", unit: "nats/grey" },
   ],
   numbers,
 

@@ -19,9 +19,9 @@ class ReconstructionLoss(Explorer):
     """
 
     question = "Is the loss of a perfectly predicted pixel 0?"
-    p = Slider(0.5, 0.01, 0.99, 0.01, "p, the decoder’s mean")
+    p = Slider(0.5, 0.01, 0.99, 0.01, "p, the decoder’s mean", color="likelihood")
     x = Slider(0.5, 0.0, 1.0, 0.01, "x, grey value of the pixel")
-    sigma = Slider(0.2, 0.1, 2.0, 0.01, "σ of the Gaussian p(x|z)")
+    sigma = Slider(0.2, 0.1, 2.0, 0.01, "σ of the Gaussian p(x|z)", color="likelihood")
 
     def numbers(self) -> dict[str, float]:
         """Both losses in nats, what they are above their minimum, and their slopes."""

@@ -62,10 +62,11 @@ export function numbers({ mu }, { three }) {
 export const explorer = {
   height: 390,
   narrow: 636,
+  room: 255,
   outputs: [
-    ...KINDS.flatMap(([name, words, color]) => [
-      { name: `${name}_mean`, label: `mean, ${words}`, unit: "nats per unit", color },
-      { name: `${name}_variance`, label: `variance, ${words}`, color },
+    ...KINDS.flatMap(([name, , color]) => [
+      { name: `${name}_mean`, label: `mean, ${name}`, unit: "nats per unit", color },
+      { name: `${name}_variance`, label: `variance, ${name}`, color },
     ]),
     { name: "exact", label: "exact gradient d/dμ", unit: "nats per unit" },
   ],

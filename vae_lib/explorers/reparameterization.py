@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 
 from vae_lib import estimators
 from vae_lib.explorers.base import MOST_DRAWS, Explorer, Slider
-
-
-def log_lik(z: torch.Tensor) -> torch.Tensor:
-    """log p(x|z) of the running example, x = 2.5, in nats."""
-    return -0.5 * math.log(2 * math.pi) - 0.5 * (2.5 - 2 * z) ** 2
+from vae_lib.explorers.running import log_lik
 
 
 class Reparameterization(Explorer):
@@ -22,8 +16,8 @@ class Reparameterization(Explorer):
     """
 
     question = "What does a draw know about the gradient?"
-    mu = Slider(0.6, -1.0, 2.5, 0.01, "μ, mean of q")
-    sigma = Slider(0.5, 0.05, 1.5, 0.01, "σ, standard deviation of q")
+    mu = Slider(0.6, -1.0, 2.5, 0.01, "μ, mean of q", color="approximate")
+    sigma = Slider(0.5, 0.05, 1.5, 0.01, "σ, standard deviation of q", color="approximate")
     num_samples = Slider(10_000, 1, MOST_DRAWS, 0.01, "L, number of draws", log=True, integer=True)
     seed = Slider(1, 0, 99, 1, "seed of the draws", integer=True)
 

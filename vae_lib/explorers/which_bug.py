@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import traitlets
 from torch import Tensor
 
 from vae_lib.explorers.base import Choice, Explorer, Slider
@@ -68,15 +67,17 @@ class WhichBug(Explorer):
     `active_units` come from the right evaluation of the held-out images after the last epoch, `elbo_lost` is
     what the right program has more of; they are None until there is a guess.
 
-    Traits: `case`, number of the unnamed program; `epoch`, the mark on the curves; `guess`.
+    Traits: `case`, number of the unnamed program; `epoch`, the mark on the curves; `guess`, which another
+    case takes back.
     `WhichBug(_data=which_bug.cases(curves, fingerprints, samples))` shows it.
 
     Raises:
-        ValueError: a trait is out of its bounds, or `_data` does not hold 12 cases of 60 epochs.
+        ValueError: a trait is out of its bounds, or `_data` does not hold 12 cases and 60 epochs.
     """
 
     question = "Which line of this program is wrong?"
-    case = Slider(1, 1, len(ORDER), 1, "case", integer=True)
+    wants, packed_by = {"cases": len(ORDER), "epochs": EPOCHS}, "which_bug.cases"
+    case = Slider(1, 1, len(ORDER), 1, "case", integer=True, clears="guess")
     epoch = Slider(EPOCHS, 1, EPOCHS, 1, "epoch", integer=True)
     guess = Choice(
         "none",
@@ -84,16 +85,11 @@ class WhichBug(Explorer):
         "your guess",
     )
 
-    @traitlets.validate("_data")
-    def _complete(self, proposal) -> dict:
-        runs = proposal["value"].get("cases", [])
-        epochs = min((len(run["nll"]) for run in runs), default=0)
-        if proposal["value"] and (len(runs), epochs) != (len(ORDER), EPOCHS):
-            raise ValueError(
-                f"_data must hold {len(ORDER)} cases of {EPOCHS} epochs, made by which_bug.cases; "
-                f"got {len(runs)} and {epochs}"
-            )
-        return proposal["value"]
+    @staticmethod
+    def held(data: Mapping) -> tuple[int, ...]:
+        """How many cases, and epochs of the shortest."""
+        runs = data.get("cases", ())
+        return len(runs), min((len(run.get("nll", ())) for run in runs), default=0)
 
     def numbers(self) -> dict[str, float | None]:
         """Both terms and their sum at the epoch, in the program's own units; then nats per held-out image.
