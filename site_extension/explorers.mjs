@@ -39,7 +39,8 @@ class Recorder {
   fillText(words, x, y) {
     const anchor = { left: "start", right: "end", center: "middle" }[this.textAlign];
     const safe = words.replace(/[&<>]/g, (c) => `&#${c.charCodeAt(0)};`);
-    this.svg += `<text x="${short(x)}" y="${short(y)}" dy=".35em" text-anchor="${anchor}" ` +
+    const code = this.font.includes("mono") ? ' font-family="ui-monospace, monospace"' : "";
+    this.svg += `<text x="${short(x)}" y="${short(y)}" dy=".35em" text-anchor="${anchor}"${code} ` +
       `style="fill:${this.fillStyle};stroke:var(--paper);stroke-width:4;paint-order:stroke">${safe}</text>`;
   }
 }
