@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib
 import re
+import subprocess
 from pathlib import Path
 
 import nbformat
@@ -311,3 +312,17 @@ def test_solution_pages_and_their_table(without, tmp_path, monkeypatch):
         assert made == [tool.face(path, "x").name for path in SOURCES]
         listed = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
         assert all(f"book/solutions/{Path(name).stem}" in listed for name in made)
+
+
+@pytest.mark.parametrize(
+    ("stands", "asked", "due"), [(None, [], "1"), ("0", [], "0"), ("0", ["SOLUTIONS=1"], "1")]
+)
+def test_solutions_come_back_only_when_asked_for(stands, asked, due, tmp_path):
+    """So that make serve, before a site is published, does not put them in."""
+    (tmp_path / "_build").mkdir()
+    if stands:
+        (tmp_path / "_build" / "book.stamp").write_text(stands)
+    tell = ["--eval", "told: ; @echo $(SOLUTIONS)", "told"]
+    command = ["make", "-s", "-f", tool.ROOT / "Makefile", *tell, *asked]
+    told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert told.stdout.strip() == due, told.stderr
