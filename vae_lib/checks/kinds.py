@@ -181,7 +181,7 @@ class Function:
         mistakes = {words: value for words, value in mistakes.items() if not diagnosis.close(value, want)}
         if all(diagnosis.close(g, w, diagnosis.SINGLE) for g, w in pairs):
             return diagnosis.same_as_a_mistake(got, mistakes)
-        said = diagnosis.like_a_mistake(got, mistakes, sizes) or diagnosis.wrong_shape(got, want, sizes)
+        said = diagnosis.like_a_mistake(got, want, mistakes, sizes) or diagnosis.wrong_shape(got, want, sizes)
         if said:
             return said
         if all(diagnosis.close(g, w, 1e-4) for g, w in pairs):
