@@ -483,29 +483,39 @@ def test_a_slider_has_the_colour_of_its_quantity(name, card):
             assert color == f"rgb{tuple(bytes.fromhex(wanted[1:]))}", key
 
 
+@pytest.fixture
+def still(page_of, served, browser):
+    """still(name, width) is the explorer's place where no script runs."""
+    contexts = []
+
+    def opened(name, width):
+        size = {"width": width, "height": 800}
+        contexts.append(browser.new_context(java_script_enabled=False, viewport=size))
+        page = contexts[-1].new_page()
+        page.goto(served + page_of[name])
+        return page.locator(f'[data-explorer="{name}"]')
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
 @each_explorer
-def test_without_javascript_on_a_phone(name, page_of, served, browser):
+def test_without_javascript_on_a_phone(name, still):
     """The picture is as tall as it is drawn, its words can be read, and the page stays as wide as it is."""
-    context = browser.new_context(java_script_enabled=False, viewport={"width": 375, "height": 800})
-    page = context.new_page()
-    page.goto(served + page_of[name])
-    root = page.locator(f'[data-explorer="{name}"]')
+    root = still(name, 375)
     picture, svg = root.locator(".picture").bounding_box(), root.locator("svg").bounding_box()
     assert picture["height"] < svg["height"] + 20
     _, _, width, _ = map(float, root.locator("svg").get_attribute("viewBox").split())
     assert 13 * svg["width"] / width > 10
     assert picture["width"] < 375
     assert "need JavaScript" in root.inner_text()
-    context.close()
 
 
 @each_explorer
-def test_without_javascript(name, page_of, served, browser):
+def test_without_javascript(name, still):
     """A picture, the numbers and the words, and no slider that does nothing."""
-    context = browser.new_context(java_script_enabled=False, viewport={"width": 1280, "height": 800})
-    page = context.new_page()
-    page.goto(served + page_of[name])
-    root = page.locator(f'[data-explorer="{name}"]')
+    root = still(name, 1280)
     assert root.locator("svg path").count() > 5
     assert root.locator(".controls").is_hidden()
     assert root.locator(".words").inner_text()
@@ -514,7 +524,6 @@ def test_without_javascript(name, page_of, served, browser):
     for key, value in numbers.items():
         text = root.locator(f'output[name="{key}"]').inner_text()
         assert text in ("none", "after your guess") if value is None else re.match(r"-?\d", text), key
-    context.close()
 
 
 @each_explorer

@@ -341,6 +341,10 @@ def test_a_chapter_becomes_a_pdf(mode, width, served, tab):
     assert [heading for heading in headings if not any(heading in title for title in outline)] == []
     assert 10 < len(re.findall(rb"/Type */Page\b", pdf)) < 35
     assert len(re.findall(rb"/Subtype */Image", pdf)) >= figures > 0
+    # The explorer's picture is drawn when the page is printed: lines and letters, and no image.
+    page.locator(".vae-explorer canvas").first.evaluate("canvas => (canvas.style.visibility = 'hidden')")
+    bare = page.pdf(format="A4", prefer_css_page_size=True, tagged=True, outline=True)
+    assert len(pdf) - len(bare) > 5000
     assert page.evaluate("document.documentElement.dataset.theme") == mode
 
 
