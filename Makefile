@@ -26,7 +26,7 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 INSTALLED := .venv/installed-$(VERSION)
 GRADER := .venv-grading/bin/python
 SOURCES := _config.yml _toc.yml requirements.txt $(filter-out %.pyc book/solutions%,$(wildcard \
-  book/* book/*/* exercises/source/*/* vae_lib/*.* vae_lib/*/*.* site_extension/*.* site_extension/static/* tools/*.py))
+  book/* book/*/* exercises/source/*/* vae_lib/*.* vae_lib/*/*.* vae_lib/*/*/*.* site_extension/*.* site_extension/static/* tools/*.py))
 # The stamp says whether the book that stands has solutions; another SOLUTIONS is a reason to build.
 OTHER := $(if $(filter $(SOLUTIONS),$(shell cat _build/book.stamp 2>/dev/null)),,other)
 

@@ -11,7 +11,8 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx.errors import ExtensionError
 
-from vae_lib.explorers import EXPLORERS, base
+from vae_lib.explorers import EXPLORERS
+from vae_lib.explorers.shared import base
 
 from . import npm
 
@@ -22,7 +23,7 @@ STUB = re.compile(
     r'(?: data-data="([^"]*)")?>.*?</div>',
     re.DOTALL,
 )
-DRAW = Path(__file__).with_suffix(".mjs")
+DRAW = base.SHARED / "still.mjs"
 
 
 def write(assets: Path):
@@ -50,7 +51,7 @@ def run(arguments: list, given: str) -> str:
 
 def draw(cards: list[dict]) -> list[str]:
     """The inner HTML of each card, by the script that will run in the reader's browser."""
-    answers = run([DRAW, base.HERE], "".join(json.dumps(card) + "\n" for card in cards))
+    answers = run([DRAW, base.SCRIPTS], "".join(json.dumps(card) + "\n" for card in cards))
     return [json.loads(line) for line in answers.splitlines()]
 
 

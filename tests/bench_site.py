@@ -17,7 +17,8 @@ from urllib.parse import unquote, urlsplit
 
 from playwright.sync_api import sync_playwright
 
-from vae_lib.explorers import EXPLORERS, base
+from vae_lib.explorers import EXPLORERS
+from vae_lib.explorers.shared import base
 
 ROOT = Path(__file__).resolve().parents[1]
 HTML = ROOT / "_build" / "html"

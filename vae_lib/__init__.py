@@ -11,7 +11,6 @@ from vae_lib import (
     datasets,
     diagnosis,
     estimators,
-    gallery,
     gaussian,
     likelihoods,
     linear_gaussian,
@@ -19,7 +18,7 @@ from vae_lib import (
     objective,
     training,
 )
-from vae_lib.diagnosis import diagnose
+from vae_lib.diagnosis import diagnose, gallery
 
 __version__ = "0.1.0"
 __all__ = [

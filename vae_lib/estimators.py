@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from vae_lib import _chunks, gaussian
-from vae_lib import _validate as check
+from vae_lib import _validate as require
 
 
 def log_marginal_naive(
@@ -74,8 +74,8 @@ def log_weights(
         (L, B) nats, without gradient; feed it to `effective_sample_size`. Everything else as in
         `log_marginal_importance`.
     """
-    x = check.model_data(model, x)
-    result = x.new_empty((check.count("num_samples", num_samples), len(x)))
+    x = require.model_data(model, x)
+    result = x.new_empty((require.count("num_samples", num_samples), len(x)))
     for rows, samples, weights in _weight_chunks(model, x, len(result), proposal, generator):
         result[samples, rows] = weights
     return result
@@ -96,7 +96,7 @@ def effective_sample_size(log_weights: Tensor, dim: int = 0) -> Tensor:
 
     Source: book equation (2.4); Kong (1992).
     """
-    check.floating("log_weights", log_weights)
+    require.floating("log_weights", log_weights)
     # The largest weight becomes 1: at −1000, float32 has no digits left for a sum of squares.
     weights = torch.exp(log_weights - log_weights.amax(dim, keepdim=True))
     return weights.sum(dim) ** 2 / (weights * weights).sum(dim)
@@ -184,8 +184,8 @@ def _log_mean_weight(
     model: nn.Module, x: Tensor, num_samples: int, proposal: str, generator: torch.Generator | None
 ) -> Tensor:
     """log of the mean weight, chunk by chunk, the running total in float64."""
-    x = check.model_data(model, x)
-    num_samples = check.count("num_samples", num_samples)
+    x = require.model_data(model, x)
+    num_samples = require.count("num_samples", num_samples)
     total = torch.full((len(x),), -math.inf, dtype=torch.float64, device=x.device)
     for rows, _, weights in _weight_chunks(model, x, num_samples, proposal, generator):
         total[rows] = torch.logaddexp(total[rows], torch.logsumexp(weights.double(), 0))
@@ -204,8 +204,8 @@ def _weight_chunks(
         samples_at_once = max(1, rows_at_once // len(block))
         if proposal == "posterior":
             mu, logvar = model.encode(block)
-            check.same_shape(mu=mu, logvar=logvar)
-            check.matrix("mu", mu, "J")
+            require.same_shape(mu=mu, logvar=logvar)
+            require.matrix("mu", mu, "J")
         else:
             mu = logvar = block.new_zeros((len(block), model.latent_dim))
         for first in range(0, num_samples, samples_at_once):
@@ -222,9 +222,9 @@ def _scalar_gaussian(
     mu: float | Tensor, sigma: float | Tensor, num_samples: int, generator: torch.Generator | None
 ) -> tuple[float, float, Tensor]:
     """μ and σ as checked numbers, and L draws of ε in float64."""
-    size = check.count("num_samples", num_samples)
+    size = require.count("num_samples", num_samples)
     eps = torch.randn(size, dtype=torch.float64, generator=generator)
-    return check.real("mu", mu), check.positive("sigma", sigma), eps
+    return require.real("mu", mu), require.positive("sigma", sigma), eps
 
 
 def _apply(f: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
@@ -232,5 +232,5 @@ def _apply(f: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
     values = f(z)
     if not isinstance(values, Tensor):
         raise TypeError(f"f(z) must be a torch.Tensor in the shape of z, got {type(values).__name__}")
-    check.same_shape(z=z, **{"f(z)": values})
+    require.same_shape(z=z, **{"f(z)": values})
     return values

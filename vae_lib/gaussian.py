@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from vae_lib import _validate as check
+from vae_lib import _validate as require
 
 LOG_2PI = math.log(2 * math.pi)
 
@@ -50,9 +50,9 @@ def kl_between(mu_q: Tensor, logvar_q: Tensor, mu_p: Tensor, logvar_p: Tensor) -
     Source: book equation (4.8).
     """
     for name, value in {"mu_q": mu_q, "logvar_q": logvar_q, "mu_p": mu_p, "logvar_p": logvar_p}.items():
-        check.floating(name, value)
-    check.same_shape(mu_q=mu_q, logvar_q=logvar_q, mu_p=mu_p, logvar_p=logvar_p)
-    check.matrix("mu_q", mu_q, "J")
+        require.floating(name, value)
+    require.same_shape(mu_q=mu_q, logvar_q=logvar_q, mu_p=mu_p, logvar_p=logvar_p)
+    require.matrix("mu_q", mu_q, "J")
     return _kl_to_standard_normal(_over_sigma(mu_q - mu_p, logvar_p), logvar_q - logvar_p)
 
 
@@ -73,12 +73,12 @@ def log_prob(z: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
     Source: book equation (4.1).
     """
     for name, value in {"z": z, "mu": mu, "logvar": logvar}.items():
-        check.floating(name, value)
-    check.same_shape(mu=mu, logvar=logvar)
+        require.floating(name, value)
+    require.same_shape(mu=mu, logvar=logvar)
     if mu.ndim == 0 or z.shape[-mu.ndim :] != mu.shape:
         raise ValueError(
-            f"z must have the shape of mu, {check.shape_of(mu)}, with sample axes in front at most, "
-            f"got z {check.shape_of(z)}"
+            f"z must have the shape of mu, {require.shape_of(mu)}, with sample axes in front at most, "
+            f"got z {require.shape_of(z)}"
         )
     return _log_prob(z, mu, logvar)
 
@@ -110,11 +110,11 @@ def reparameterize(
     Source: book equation (6.1); Kingma & Welling (2014), section 2.4.
     """
     _check_mu_logvar(mu, logvar)
-    shape = tuple(mu.shape) if num_samples is None else (check.count("num_samples", num_samples), *mu.shape)
+    shape = tuple(mu.shape) if num_samples is None else (require.count("num_samples", num_samples), *mu.shape)
     if eps is None:
         eps = torch.randn(shape, dtype=mu.dtype, device=mu.device, generator=generator)
-    elif tuple(check.floating("eps", eps).shape) != shape:
-        raise ValueError(f"eps must have shape {shape}, got {check.shape_of(eps)}")
+    elif tuple(require.floating("eps", eps).shape) != shape:
+        raise ValueError(f"eps must have shape {shape}, got {require.shape_of(eps)}")
     return _reparameterize(mu, logvar, eps)
 
 
@@ -168,7 +168,7 @@ def _log_prob_standard(z: Tensor) -> Tensor:
 
 
 def _check_mu_logvar(mu: Tensor, logvar: Tensor) -> None:
-    check.floating("mu", mu)
-    check.floating("logvar", logvar)
-    check.same_shape(mu=mu, logvar=logvar)
-    check.matrix("mu", mu, "J")
+    require.floating("mu", mu)
+    require.floating("logvar", logvar)
+    require.same_shape(mu=mu, logvar=logvar)
+    require.matrix("mu", mu, "J")

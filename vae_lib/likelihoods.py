@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vae_lib import _validate as check
+from vae_lib import _validate as require
 from vae_lib.gaussian import LOG_2PI
 
 
@@ -35,25 +35,25 @@ class _Likelihood(nn.Module):
             ValueError: the shapes differ, x is outside [0, 1] where it has to be inside, or a value is
                 not finite.
         """
-        check.floating("params", params)
+        require.floating("params", params)
         x = self.check_data(x, params.dtype)
-        check.same_shape(x=x, params=params)
+        require.same_shape(x=x, params=params)
         return self._log_prob(x, params)
 
     def check_data(self, x: Tensor, dtype: torch.dtype, device: torch.device | None = None) -> Tensor:
         """x in `dtype`, after the checks that do not depend on the decoder's output."""
-        x = check.data("x", x, dtype, device)
+        x = require.data("x", x, dtype, device)
         if self.unit_interval:
-            check.unit_interval("x", x)
+            require.unit_interval("x", x)
         return x
 
     def mean(self, params: Tensor) -> Tensor:
         """E[x|z], in the shape of params."""
-        return self._mean(check.floating("params", params))
+        return self._mean(require.floating("params", params))
 
     def sample(self, params: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
         """A draw x ~ p(x|z), in the shape of params, without gradient."""
-        check.floating("params", params)
+        require.floating("params", params)
         with torch.no_grad():
             return self._sample(params, generator)
 
@@ -142,7 +142,7 @@ class Gaussian(_Likelihood):
 
     def __init__(self, sigma: float = 1.0, learn_sigma: bool = False):
         super().__init__()
-        self._fixed_sigma = check.positive("sigma", sigma)
+        self._fixed_sigma = require.positive("sigma", sigma)
         self.learn_sigma = bool(learn_sigma)
         if self.learn_sigma:
             self.log_sigma = nn.Parameter(torch.tensor(math.log(self._fixed_sigma)))

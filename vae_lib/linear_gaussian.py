@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from vae_lib import _validate as check
+from vae_lib import _validate as require
 from vae_lib import gaussian
 from vae_lib.likelihoods import Gaussian
 
@@ -32,15 +32,16 @@ class LinearGaussian(nn.Module):
         super().__init__()
         W = W if isinstance(W, Tensor) else torch.tensor(W, dtype=torch.float64)
         b = b if isinstance(b, Tensor) else torch.tensor(b, dtype=W.dtype)
-        check.floating("W", W)
-        check.floating("b", b)
+        require.floating("W", W)
+        require.floating("b", b)
         if W.ndim != 2 or b.shape != W.shape[:1]:
             raise ValueError(
-                f"W must have shape (D, J) and b (D,), got W {check.shape_of(W)} and b {check.shape_of(b)}"
+                f"W must have shape (D, J) and b (D,), "
+                f"got W {require.shape_of(W)} and b {require.shape_of(b)}"
             )
         self.register_buffer("W", W)
         self.register_buffer("b", b.to(W))
-        self.sigma = check.positive("sigma", sigma)
+        self.sigma = require.positive("sigma", sigma)
         self.likelihood = Gaussian(self.sigma)
         self.input_dim, self.latent_dim = W.shape
 
@@ -53,9 +54,9 @@ class LinearGaussian(nn.Module):
 
         Source: Tipping & Bishop (1999), equations (7) and (8).
         """
-        x = check.data("x", x, torch.float64)
-        check.matrix("x", x, "D")
-        latent_dim = check.count("latent_dim", latent_dim)
+        x = require.data("x", x, torch.float64)
+        require.matrix("x", x, "D")
+        latent_dim = require.count("latent_dim", latent_dim)
         values, vectors = torch.linalg.eigh(torch.cov(x.T, correction=0).reshape(x.shape[1], x.shape[1]))
         values, vectors = values.flip(0), vectors.flip(1)
         noise = values[latent_dim:].mean() if latent_dim < x.shape[1] else values.new_zeros(())
@@ -73,7 +74,7 @@ class LinearGaussian(nn.Module):
     def decode(self, z: Tensor) -> Tensor:
         """W z + b, the mean of p(x|z): (..., D) for z of shape (..., J)."""
         if z.ndim == 0 or z.shape[-1] != self.latent_dim:
-            raise ValueError(f"z must have shape (..., J={self.latent_dim}), got {check.shape_of(z)}")
+            raise ValueError(f"z must have shape (..., J={self.latent_dim}), got {require.shape_of(z)}")
         return z @ self.W.T + self.b
 
     def log_marginal(self, x: Tensor) -> Tensor:
@@ -121,8 +122,8 @@ class LinearGaussian(nn.Module):
         return torch.linalg.solve(precision, self.W.T @ (x - self.b).T / self.sigma**2).T
 
     def _check_x(self, x: Tensor) -> Tensor:
-        x = check.data("x", x, self.W.dtype, self.W.device)
-        check.matrix("x", x, "D", self.input_dim)
+        x = require.data("x", x, self.W.dtype, self.W.device)
+        require.matrix("x", x, "D", self.input_dim)
         return x
 
     def _check_q(self, x: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
@@ -130,6 +131,6 @@ class LinearGaussian(nn.Module):
         gaussian._check_mu_logvar(mu, logvar)
         if mu.shape != (len(x), self.latent_dim):
             raise ValueError(
-                f"mu and logvar must have shape (B={len(x)}, J={self.latent_dim}), got {check.shape_of(mu)}"
+                f"mu and logvar must have shape (B={len(x)}, J={self.latent_dim}), got {require.shape_of(mu)}"
             )
         return x

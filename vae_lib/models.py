@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from vae_lib import _validate as check
+from vae_lib import _validate as require
 from vae_lib.likelihoods import Bernoulli
 
 
@@ -39,9 +39,9 @@ class VAE(nn.Module):
         seed: int | None = None,
     ):
         super().__init__()
-        self.input_dim = check.count("input_dim", input_dim)
-        self.latent_dim = check.count("latent_dim", latent_dim)
-        widths = [check.count("hidden", width) for width in hidden]
+        self.input_dim = require.count("input_dim", input_dim)
+        self.latent_dim = require.count("latent_dim", latent_dim)
+        widths = [require.count("hidden", width) for width in hidden]
         self.likelihood = Bernoulli() if likelihood is None else likelihood
         with torch.random.fork_rng(devices=[], enabled=seed is not None):
             if seed is not None:
@@ -51,21 +51,21 @@ class VAE(nn.Module):
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and ln σ² of q(z|x): two tensors of shape (B, J) for x of shape (B, D)."""
-        check.matrix("x", x, "D", self.input_dim)
+        require.matrix("x", x, "D", self.input_dim)
         mu, logvar = self.encoder(x).chunk(2, dim=-1)
         return mu, logvar
 
     def decode(self, z: Tensor) -> Tensor:
         """Parameters of p(x|z): (..., D) for z of shape (..., J); logits for the Bernoulli kinds."""
         if z.ndim == 0 or z.shape[-1] != self.latent_dim:
-            raise ValueError(f"z must have shape (..., J={self.latent_dim}), got {check.shape_of(z)}")
+            raise ValueError(f"z must have shape (..., J={self.latent_dim}), got {require.shape_of(z)}")
         return self.decoder(z)
 
     @torch.no_grad()
     def generate(self, n: int, *, generator: torch.Generator | None = None, mean: bool = False) -> Tensor:
         """n new observations, (n, D): z from the prior, then x from p(x|z) (its mean with mean=True)."""
         weight = self.decoder[0].weight
-        shape = (check.count("n", n), self.latent_dim)
+        shape = (require.count("n", n), self.latent_dim)
         z = torch.randn(shape, dtype=weight.dtype, device=weight.device, generator=generator)
         params = self.decode(z)
         return self.likelihood.mean(params) if mean else self.likelihood.sample(params, generator=generator)

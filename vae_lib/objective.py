@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from vae_lib import _validate as check
+from vae_lib import _validate as require
 from vae_lib import gaussian, likelihoods
 
 
@@ -58,11 +58,11 @@ def elbo(
 
     Source: book equations (3.4), (3.6) and (8.1); Kingma & Welling (2014), equation (10).
     """
-    x = check.model_data(model, x)
-    beta = check.weight("beta", beta)
-    result = _elbo(model, x, check.count("num_samples", num_samples), beta, generator)
-    check.finite("the reconstruction term of this model", result.reconstruction)
-    check.finite("the KL term of this model", result.kl)
+    x = require.model_data(model, x)
+    beta = require.weight("beta", beta)
+    result = _elbo(model, x, require.count("num_samples", num_samples), beta, generator)
+    require.finite("the reconstruction term of this model", result.reconstruction)
+    require.finite("the KL term of this model", result.kl)
     return result
 
 
@@ -71,14 +71,14 @@ def _elbo(
 ) -> ELBO:
     """`elbo` for data that has passed `_validate.model_data`: checks shapes, which is free, but no values."""
     mu, logvar = model.encode(x)
-    check.same_shape(mu=mu, logvar=logvar)
-    check.matrix("mu", mu, "J")
+    require.same_shape(mu=mu, logvar=logvar)
+    require.matrix("mu", mu, "J")
     # A single draw needs no sample axis, and is a fifth of a training step cheaper without one.
     samples = () if num_samples == 1 else (num_samples,)
     eps = torch.randn((*samples, *mu.shape), dtype=mu.dtype, device=mu.device, generator=generator)
     params = model.decode(gaussian._reparameterize(mu, logvar, eps))
     target = x.expand(*samples, *x.shape)
-    check.same_shape(x=target, params=params)
+    require.same_shape(x=target, params=params)
     reconstruction = likelihoods._log_prob(model.likelihood, target, params)
     if samples:
         reconstruction = reconstruction.mean(0)

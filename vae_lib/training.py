@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from vae_lib import _chunks
-from vae_lib import _validate as check
+from vae_lib import _validate as require
 from vae_lib.objective import _elbo
 
 
@@ -97,11 +97,11 @@ def fit(
 
     Source: book section "The five steps", equation (8.1).
     """
-    x = check.model_data(model, x)
-    epochs, batch_size = check.count("epochs", epochs), check.count("batch_size", batch_size)
-    beta = check.weight("beta", beta)
+    x = require.model_data(model, x)
+    epochs, batch_size = require.count("epochs", epochs), require.count("batch_size", batch_size)
+    beta = require.weight("beta", beta)
     generator = torch.Generator(device=x.device).manual_seed(seed)
-    optimizer = _adam(model, check.positive("lr", lr))
+    optimizer = _adam(model, require.positive("lr", lr))
     history, epoch, step, was_training = History(), 0, 0, model.training
     model.train()
     bar = tqdm(range(1, epochs + 1), desc="epoch", disable=not progress, leave=False)
@@ -168,8 +168,8 @@ def evaluate(
 
     Source: book equation (3.4).
     """
-    x = check.model_data(model, x)
-    num_samples = check.count("num_samples", num_samples)
+    x = require.model_data(model, x)
+    num_samples = require.count("num_samples", num_samples)
     was_training = model.training
     model.eval()
     reconstruction = kl = 0.0

@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from torch.distributions import Bernoulli, MultivariateNormal, Normal, kl_divergence
 
 from vae_lib.checks import CHAPTERS, CheckFailed, check, diagnosis
+from vae_lib.checks.answers import Choice, Function, Numbers
 from vae_lib.checks.chapter_9 import Codes
 from vae_lib.checks.draws import Draw
-from vae_lib.checks.kinds import Choice, Function, Numbers
 
 EXERCISES = {
     number: exercise

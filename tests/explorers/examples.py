@@ -8,8 +8,9 @@ import functools
 import torch
 
 from vae_lib import datasets, gallery
-from vae_lib.explorers import network, rate_distortion, which_bug
+from vae_lib.explorers import rate_distortion, which_bug
 from vae_lib.explorers.latent import SNAPSHOTS
+from vae_lib.explorers.shared import network
 from vae_lib.models import VAE
 from vae_lib.training import fit
 

@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 
 const folder = pathToFileURL(process.argv[2] + "/");
-const { normals, readied } = await import(new URL("base.js", folder));
+const { normals, readied } = await import(new URL("shared/base.js", folder));
 
 for await (const line of createInterface({ input: process.stdin })) {
   const { name, state, data, seed, count } = JSON.parse(line);

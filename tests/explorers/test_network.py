@@ -10,7 +10,8 @@ import torch
 from examples import images_and_labels, latent, trained
 
 from vae_lib import gaussian
-from vae_lib.explorers import Latent, network
+from vae_lib.explorers import Latent
+from vae_lib.explorers.shared import network
 from vae_lib.likelihoods import Gaussian
 from vae_lib.models import VAE
 

@@ -16,7 +16,8 @@ from examples import DATA
 
 from site_extension.explorers import draw
 from site_extension.npm import node_command
-from vae_lib.explorers import EXPLORERS, base
+from vae_lib.explorers import EXPLORERS
+from vae_lib.explorers.shared import base
 
 SCRIPT = Path(__file__).with_name("numbers.mjs")
 each_explorer = pytest.mark.parametrize("name", EXPLORERS)
@@ -36,7 +37,7 @@ def ask(requests: list[dict]) -> list:
     """The answers of the scripts, in the order of the requests."""
     lines = "".join(json.dumps(request) + "\n" for request in requests)
     run = subprocess.run(
-        [node_command(), SCRIPT, base.HERE], input=lines, capture_output=True, text=True, encoding="utf-8"
+        [node_command(), SCRIPT, base.SCRIPTS], input=lines, capture_output=True, text=True, encoding="utf-8"
     )
     assert run.returncode == 0, run.stderr
     return [json.loads(line) for line in run.stdout.splitlines()]

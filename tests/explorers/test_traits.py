@@ -14,8 +14,9 @@ import pytest
 from examples import DATA
 from setuptools import build_meta
 
-from vae_lib.explorers import EXPLORERS, KL, Latent, base
-from vae_lib.explorers.panel import KernelPanel
+from vae_lib.explorers import EXPLORERS, KL, Latent
+from vae_lib.explorers.shared import base
+from vae_lib.explorers.shared.panel import KernelPanel
 
 SLIDERS = [
     (name, key)
@@ -150,21 +151,21 @@ def test_class_says_what_it_shows(name):
 @each_explorer
 def test_one_script_for_notebook_and_site(name):
     """The notebook's module and the site's script hold the same explorer."""
-    script = base.source(name)
+    script = base.source(base.SCRIPTS / f"{name}.js")
     assert script in EXPLORERS[name]._esm and script in base.site_script(EXPLORERS)
     assert not re.search(r"^(import|export) ", script, re.M)
-    imported = re.findall(r"import {(.*?)}", (base.HERE / f"{name}.js").read_text(encoding="utf-8"), re.S)
+    imported = re.findall(r"import {(.*?)}", (base.SCRIPTS / f"{name}.js").read_text(encoding="utf-8"), re.S)
     assert not any(" as " in names for names in imported), "in one script a name cannot change"
 
 
 def test_the_wheel_carries_scripts_and_styles(tmp_path, monkeypatch):
-    root = base.HERE.parents[1]
+    root = base.SCRIPTS.parents[1]
     shutil.copytree(root / "vae_lib", tmp_path / "vae_lib")
     for file in ("pyproject.toml", "README.md"):
         shutil.copy(root / file, tmp_path)
     monkeypatch.chdir(tmp_path)
     inside = zipfile.ZipFile(build_meta.build_wheel(".")).namelist()
-    for name in ("base.js", "explorers.css", *(f"{name}.js" for name in EXPLORERS)):
+    for name in ("shared/base.js", "shared/explorers.css", *(f"{name}.js" for name in EXPLORERS)):
         assert f"vae_lib/explorers/{name}" in inside
 
 

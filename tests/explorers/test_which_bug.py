@@ -8,8 +8,8 @@ import pytest
 import torch
 from examples import bugs
 
+from vae_lib.diagnosis.gallery import PROGRAMS, Fingerprint
 from vae_lib.explorers import WhichBug, which_bug
-from vae_lib.gallery import PROGRAMS, Fingerprint
 
 
 def runs(**changes) -> dict:

@@ -9,7 +9,7 @@ import pytest
 from bookfiles import BOOK, NOTEBOOKS, ROOT
 
 from site_extension import syllabus
-from vae_lib.checks.kinds import Numbers
+from vae_lib.checks.answers import Numbers
 
 PAGE = (BOOK / "instructors.md").read_text(encoding="utf8")
 PLANS = re.findall(r"^```\{syllabus\}\n(.*?)\n```$", PAGE, re.M | re.S)

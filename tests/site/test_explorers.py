@@ -9,7 +9,8 @@ import re
 import pytest
 from conftest import SET
 
-from vae_lib.explorers import EXPLORERS, base
+from vae_lib.explorers import EXPLORERS
+from vae_lib.explorers.shared import base
 from vae_lib.palette import DARK, LIGHT, PAPER
 
 each_explorer = pytest.mark.parametrize("name", EXPLORERS)

@@ -9,14 +9,15 @@ import pytest
 from jupyter_client import KernelManager
 from playwright.sync_api import expect
 
-from vae_lib.explorers import EXPLORERS, KL, base
+from vae_lib.explorers import EXPLORERS, KL
+from vae_lib.explorers.shared import base
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 WAIT = 60  # seconds for a message
 
 PANEL = """
 import matplotlib.pyplot as plt
-from vae_lib.explorers.panel import KernelPanel
+from vae_lib.explorers.shared.panel import KernelPanel
 
 def draw(mu):
     figure, axes = plt.subplots(figsize=(2, 1))

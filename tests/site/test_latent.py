@@ -8,7 +8,8 @@ import pytest
 import torch
 from test_explorers import Card
 
-from vae_lib.explorers import Latent, network
+from vae_lib.explorers import Latent
+from vae_lib.explorers.shared import network
 
 PAGE = "book/08_training.html"
 

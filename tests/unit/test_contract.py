@@ -72,7 +72,7 @@ ATTRIBUTES = {
     "checks.Result": ["exercise", "message", "passed", "attempted"],
 }
 MATHEMATICS = ["_chunks", "_validate", "gaussian", "likelihoods", "linear_gaussian", "estimators"]
-MATHEMATICS += ["objective", "models", "training", "_probe", "diagnosis", "gallery"]
+MATHEMATICS += ["objective", "models", "training", "diagnosis"]
 FLOORS = {name: MATHEMATICS[:floor] for floor, name in enumerate(MATHEMATICS)}
 FLOORS |= {"datasets": [], "palette": [], "plotting": ["palette"]}
 METHODS = (FunctionType, property, classmethod, staticmethod)

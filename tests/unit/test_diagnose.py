@@ -13,7 +13,7 @@ from torch import nn
 
 from vae_lib import diagnose
 from vae_lib.diagnosis import FINDINGS
-from vae_lib.gallery import PROGRAMS, Right
+from vae_lib.diagnosis.gallery import PROGRAMS, Right
 from vae_lib.likelihoods import Bernoulli, ContinuousBernoulli, Gaussian
 from vae_lib.models import VAE
 from vae_lib.objective import elbo

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from vae_lib import datasets
-from vae_lib.gallery import PROGRAMS, Right, fingerprint, lines, train
+from vae_lib.diagnosis.gallery import PROGRAMS, Right, fingerprint, lines, train
 from vae_lib.training import evaluate, fit
 
 D, J, B = 64, 8, 40

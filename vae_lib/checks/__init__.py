@@ -11,7 +11,7 @@ import importlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from vae_lib.checks.kinds import Exercise, NotAttempted
+from vae_lib.checks.answers import Exercise, NotAttempted
 
 __all__ = ["CheckFailed", "Result", "check"]
 

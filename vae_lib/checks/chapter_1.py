@@ -7,7 +7,7 @@ import math
 import torch
 from torch.distributions import MultivariateNormal
 
-from vae_lib.checks.kinds import Choice, Function, Numbers
+from vae_lib.checks.answers import Choice, Function, Numbers
 
 
 def _log_label_probabilities(log_densities, log_priors):

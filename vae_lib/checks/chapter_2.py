@@ -7,7 +7,7 @@ import math
 import torch
 
 from vae_lib import estimators, gaussian
-from vae_lib.checks.kinds import Choice, Function, Numbers
+from vae_lib.checks.answers import Choice, Function, Numbers
 
 
 def _naive_log_marginal(log_likelihoods):

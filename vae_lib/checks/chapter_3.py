@@ -7,7 +7,7 @@ import math
 import torch
 
 from vae_lib import gaussian
-from vae_lib.checks.kinds import Choice, Function, Numbers
+from vae_lib.checks.answers import Choice, Function, Numbers
 from vae_lib.datasets import load_digits
 from vae_lib.linear_gaussian import LinearGaussian
 

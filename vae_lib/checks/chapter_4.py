@@ -8,7 +8,7 @@ import torch
 from scipy.optimize import brentq
 
 from vae_lib import gaussian
-from vae_lib.checks.kinds import Function, Numbers
+from vae_lib.checks.answers import Function, Numbers
 
 
 def _kl_full(mu, cov):

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vae_lib.checks import diagnosis
+from vae_lib.checks import compare
+from vae_lib.checks.answers import Choice, Function, Numbers, Wrong, attempted, call, inside, short, single
 from vae_lib.checks.draws import OTHER_SIZES, SIZES, Draw
-from vae_lib.checks.kinds import Choice, Function, Numbers, Wrong, attempted, call, inside, short, single
 
 SAMPLES = 4001
 NO_GRADIENT = "The right value, but no gradient reaches"
@@ -71,13 +71,13 @@ class MonteCarloMean:
             return f"With L = {SAMPLES}, z is drawn {times} for each image."
         values = (torch.sin(draws) + draws).sum(-1)
         want, sizes = values.mean(0), {"B": SIZES["B"], "L": SAMPLES}
-        if diagnosis.close(result, want, 1e-7):
+        if compare.close(result, want, 1e-7):
             return None
-        if diagnosis.close(result, values.mean(), 1e-7):
+        if compare.close(result, values.mean(), 1e-7):
             return "It averages over the images, too: each image has its own mean, shape (B,)."
         return (
-            diagnosis.wrong_shape(result, want, sizes)
-            or diagnosis.wrong_factor([(result, want)], sizes)
+            compare.wrong_shape(result, want, sizes)
+            or compare.wrong_factor([(result, want)], sizes)
             or "It is not the average of the values that f returned for your draws."
         )
 
@@ -119,7 +119,7 @@ class MonteCarloMean:
             return f"Right at first, but not for L = 1 and a batch of one image. {wrong}"
         if len(draws) != 1:
             return f"With L = 1, z is drawn {len(draws)} times for each image."
-        if diagnosis.close(result, (torch.sin(draws[0]) + draws[0]).sum(-1), 1e-7):
+        if compare.close(result, (torch.sin(draws[0]) + draws[0]).sum(-1), 1e-7):
             return None
         return (
             "Right at first, but not for L = 1 and a batch of one image: is a size written as a number, or does a "

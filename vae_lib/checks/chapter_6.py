@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from vae_lib import gaussian
-from vae_lib.checks.kinds import Choice, Function, Numbers
+from vae_lib.checks.answers import Choice, Function, Numbers
 
 EXERCISES = {
     "6.1": Function(

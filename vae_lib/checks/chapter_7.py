@@ -7,7 +7,7 @@ import math
 import torch
 import torch.nn.functional as F
 
-from vae_lib.checks.kinds import Function, Numbers
+from vae_lib.checks.answers import Function, Numbers
 from vae_lib.likelihoods import Bernoulli, Gaussian
 
 LARGE_LOGITS = {

@@ -7,8 +7,8 @@ import math
 import torch
 
 from vae_lib import gaussian
+from vae_lib.checks.answers import Choice, Function, Numbers
 from vae_lib.checks.chapter_7 import EPSILONS, LARGE_LOGITS, LOGITS, bernoulli_nll, nll_with_epsilon
-from vae_lib.checks.kinds import Choice, Function, Numbers
 
 _kl = gaussian.kl_to_standard_normal
 

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from vae_lib import gaussian
-from vae_lib.checks import chapter_8, diagnosis
+from vae_lib.checks import chapter_8, compare
+from vae_lib.checks.answers import Choice, Function, NotAttempted, Numbers, Wrong, attempted, call, short
 from vae_lib.checks.chapter_5 import MonteCarloMean
 from vae_lib.checks.chapter_7 import bernoulli_nll
 from vae_lib.checks.draws import OTHER_SIZES, SIZES, Draw
-from vae_lib.checks.kinds import Choice, Function, NotAttempted, Numbers, Wrong, attempted, call, short
 from vae_lib.diagnosis import FINDINGS
 
 _kl = gaussian.kl_to_standard_normal
@@ -53,7 +53,7 @@ class Sample:
         if not isinstance(first, Tensor) or not isinstance(second, Tensor):
             return f"It returns {short(first)}, where a tensor is wanted."
         if first.shape != mu.shape:
-            return diagnosis.wrong_shape(first, mu, {axis: sizes[axis] for axis in "BJ"})
+            return compare.wrong_shape(first, mu, {axis: sizes[axis] for axis in "BJ"})
         if torch.equal(first, second):
             return "Two calls return the same z: does each of them take new noise from the generator?"
         copies = [value.clone() for value in arguments]

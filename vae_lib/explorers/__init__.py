@@ -4,7 +4,6 @@ In a notebook they are widgets (anywidget): `KL()` shows one, `explorer.sigma` r
 `explorer.sigma = 0.3` moves it. On the site the same script runs without a kernel.
 """
 
-from vae_lib.explorers.base import Explorer
 from vae_lib.explorers.elbo_gap import ElboGap
 from vae_lib.explorers.generative import Generative
 from vae_lib.explorers.implied_beta import ImpliedBeta
@@ -15,6 +14,7 @@ from vae_lib.explorers.naive_monte_carlo import NaiveMonteCarlo
 from vae_lib.explorers.rate_distortion import RateDistortion
 from vae_lib.explorers.reconstruction_loss import ReconstructionLoss
 from vae_lib.explorers.reparameterization import Reparameterization
+from vae_lib.explorers.shared.base import Explorer
 from vae_lib.explorers.which_bug import WhichBug
 
 EXPLORERS: dict[str, type[Explorer]] = {

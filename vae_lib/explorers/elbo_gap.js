@@ -1,4 +1,4 @@
-import { klToPosterior, klToStandardNormal, LOG_MARGINAL, meanLogLikelihood, minus, normal, POSTERIOR } from "./base.js";
+import { klToPosterior, klToStandardNormal, LOG_MARGINAL, meanLogLikelihood, minus, normal, POSTERIOR } from "./shared/base.js";
 
 const TOP = 1.3; // of the densities; a narrower q leaves the picture
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from vae_lib import gaussian
-from vae_lib.explorers import running
-from vae_lib.explorers.base import Explorer, Slider
-from vae_lib.explorers.running import MODEL, X
+from vae_lib.explorers.shared import running_example
+from vae_lib.explorers.shared.base import Explorer, Slider
+from vae_lib.explorers.shared.running_example import MODEL, X
 
 
 class ElboGap(Explorer):
@@ -23,7 +23,7 @@ class ElboGap(Explorer):
 
     def numbers(self) -> dict[str, float]:
         """The terms of (3.3), the bound and the fixed log p(x), all in nats."""
-        q = running.q(self.mu, 2 * math.log(self.sigma))
+        q = running_example.q(self.mu, 2 * math.log(self.sigma))
         numbers = {
             "reconstruction": MODEL.reconstruction(X, *q),
             "kl": gaussian.kl_to_standard_normal(*q),

@@ -7,7 +7,7 @@ import math
 import torch
 
 from vae_lib import gaussian
-from vae_lib.explorers.base import Explorer, Slider
+from vae_lib.explorers.shared.base import Explorer, Slider
 
 
 class Generative(Explorer):

@@ -1,4 +1,4 @@
-import { klToPosterior, klToStandardNormal, normal, POSTERIOR, scientific } from "./base.js";
+import { klToPosterior, klToStandardNormal, normal, POSTERIOR, scientific } from "./shared/base.js";
 
 const reduced = (call) => ({ sum_mean: `${call}, reduction="sum") / B`, mean: `${call})`, sum: `${call}, reduction="sum")` });
 const nll = "-Gaussian(σ).log_prob(x, o)";

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 
 from vae_lib import gaussian
-from vae_lib.explorers import running
-from vae_lib.explorers.base import Choice, Explorer, Slider
+from vae_lib.explorers.shared import running_example
+from vae_lib.explorers.shared.base import Choice, Explorer, Slider
 from vae_lib.likelihoods import Bernoulli, Gaussian
 
 REDUCTIONS = {
@@ -84,12 +84,12 @@ class ImpliedBeta(Explorer):
         b = factor(written_kl(self.kl_reduction, each), gaussian.kl_to_standard_normal(mu, logvar).mean(), at)
 
         beta = b / a
-        best = running.q(5 / (4 + beta), -math.log1p(4 / beta))
+        best = running_example.q(5 / (4 + beta), -math.log1p(4 / beta))
         return {
             "beta": beta,
             "factor_a": a,
             "factor_b": b,
             "equivalent_sigma": None if self.reconstruction == "bce" else math.sqrt(beta),
             "kl": gaussian.kl_to_standard_normal(*best).item(),
-            "gap": running.MODEL.kl_to_posterior(running.X, *best).item(),
+            "gap": running_example.MODEL.kl_to_posterior(running_example.X, *best).item(),
         }

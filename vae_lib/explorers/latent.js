@@ -1,4 +1,4 @@
-import { klToStandardNormal, minus, normals, work } from "./base.js";
+import { klToStandardNormal, minus, normals, work } from "./shared/base.js";
 
 const D = 64;
 const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import torch
 
 from vae_lib import gaussian, objective
-from vae_lib.explorers import network
-from vae_lib.explorers.base import LEVELS, Explorer, Pixels, Slider
+from vae_lib.explorers.shared import network
+from vae_lib.explorers.shared.base import LEVELS, Explorer, Pixels, Slider
 
 SNAPSHOTS, IMAGES = 6, 359  # epochs whose weights are kept, and test images
 FACE = (

@@ -1,4 +1,4 @@
-import { COUNTS, drawn, grouped, meanLogLikelihood, minus, MOST_DRAWS, X } from "./base.js";
+import { COUNTS, drawn, grouped, meanLogLikelihood, minus, MOST_DRAWS, X } from "./shared/base.js";
 
 const MU = 0.6;
 

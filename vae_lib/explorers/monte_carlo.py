@@ -6,8 +6,8 @@ import math
 
 import torch
 
-from vae_lib.explorers import running
-from vae_lib.explorers.base import MOST_DRAWS, Explorer, Slider
+from vae_lib.explorers.shared import running_example
+from vae_lib.explorers.shared.base import MOST_DRAWS, Explorer, Slider
 
 
 class MonteCarlo(Explorer):
@@ -25,9 +25,9 @@ class MonteCarlo(Explorer):
         """Estimate, standard error (5.3; none at L = 1), exact value and their difference, in nats."""
         g = torch.Generator().manual_seed(self.seed)
         eps = torch.randn(MOST_DRAWS, dtype=torch.float64, generator=g)[: self.num_samples]
-        log_lik = running.log_lik(0.6 + self.sigma * eps)
-        q = running.q(0.6, 2 * math.log(self.sigma))
-        exact = running.MODEL.reconstruction(running.X, *q).item()
+        log_lik = running_example.log_lik(0.6 + self.sigma * eps)
+        q = running_example.q(0.6, 2 * math.log(self.sigma))
+        exact = running_example.MODEL.reconstruction(running_example.X, *q).item()
         estimate = log_lik.mean().item()
         return {
             "estimate": estimate,

@@ -7,7 +7,7 @@ import math
 import torch
 
 from vae_lib import estimators
-from vae_lib.explorers.base import MOST_DRAWS, Explorer, Slider
+from vae_lib.explorers.shared.base import MOST_DRAWS, Explorer, Slider
 from vae_lib.linear_gaussian import LinearGaussian
 
 

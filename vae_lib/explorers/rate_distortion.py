@@ -10,9 +10,9 @@ from numbers import Real
 import torch
 from torch import Tensor
 
-from vae_lib import _validate as check
-from vae_lib.explorers.base import Explorer, Slider
-from vae_lib.gallery import ACTIVE
+from vae_lib import _validate as require
+from vae_lib.diagnosis.gallery import ACTIVE
+from vae_lib.explorers.shared.base import Explorer, Slider
 from vae_lib.likelihoods import Gaussian
 
 RUNS, IMAGES = 9, 8  # trained models; test images, reconstructions and samples of each
@@ -32,11 +32,11 @@ def pack(originals: Tensor, runs: Sequence[Mapping]) -> dict:
     Raises:
         ValueError: there are not nine runs, σ does not rise, or a value has the wrong shape, kind or sign.
     """
-    check.matrix("originals", originals, "D")
+    require.matrix("originals", originals, "D")
     D = originals.shape[1]
     if len(runs) != RUNS:
         raise ValueError(f"runs must hold {RUNS} trained models, got {len(runs)}")
-    sigmas = [check.positive("sigma", run["sigma"]) for run in runs]
+    sigmas = [require.positive("sigma", run["sigma"]) for run in runs]
     if sigmas != sorted(set(sigmas)):
         raise ValueError(f"runs must be in the order of sigma, got {sigmas}")
     if len({len(run["kl"]) for run in runs}) != 1:
@@ -47,8 +47,8 @@ def pack(originals: Tensor, runs: Sequence[Mapping]) -> dict:
         "runs": [
             {
                 "sigma": sigma,
-                "distortion": check.weight("distortion", run["distortion"]),
-                "kl": [check.weight("kl", nats) for nats in run["kl"]],
+                "distortion": require.weight("distortion", run["distortion"]),
+                "kl": [require.weight("kl", nats) for nats in run["kl"]],
                 "means": _bytes("means", run["means"], D),
                 "samples": _bytes("samples", run["samples"], D),
             }
@@ -59,9 +59,9 @@ def pack(originals: Tensor, runs: Sequence[Mapping]) -> dict:
 
 def _bytes(name: str, images: Tensor, width: int) -> str:
     """Eight images as bytes in base64."""
-    check.matrix(name, check.floating(name, images), "D", width)
+    require.matrix(name, require.floating(name, images), "D", width)
     if len(images) != IMAGES or math.isqrt(width) ** 2 != width:
-        raise ValueError(f"{name} must be {IMAGES} square images, got shape {check.shape_of(images)}")
+        raise ValueError(f"{name} must be {IMAGES} square images, got shape {require.shape_of(images)}")
     levels = (255 * images.detach().cpu().clamp(0, 1)).round().to(torch.uint8)
     return base64.b64encode(levels.numpy().tobytes()).decode("ascii")
 

@@ -1,4 +1,4 @@
-import { logNormal, minus } from "./base.js";
+import { logNormal, minus } from "./shared/base.js";
 
 const xlog = (a, b) => (a ? a * Math.log(b) : 0);
 const crossEntropy = (x, p) => -xlog(x, p) - xlog(1 - x, 1 - p);

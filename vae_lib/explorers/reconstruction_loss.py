@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from vae_lib.explorers.base import Explorer, Slider
+from vae_lib.explorers.shared.base import Explorer, Slider
 from vae_lib.likelihoods import Bernoulli, Gaussian
 
 

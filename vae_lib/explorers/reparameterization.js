@@ -1,4 +1,4 @@
-import { drawn, format, grouped, logLikelihood, minus, MOST_DRAWS, normal, X } from "./base.js";
+import { drawn, format, grouped, logLikelihood, minus, MOST_DRAWS, normal, X } from "./shared/base.js";
 
 const BINS = 110;
 const KINDS = [["pathwise", "pathwise", "likelihood"], ["score", "score function", "ink"], ["baseline", "with baseline", "muted"]];

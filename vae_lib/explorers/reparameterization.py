@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from vae_lib import estimators
-from vae_lib.explorers.base import MOST_DRAWS, Explorer, Slider
-from vae_lib.explorers.running import log_lik
+from vae_lib.explorers.shared.base import MOST_DRAWS, Explorer, Slider
+from vae_lib.explorers.shared.running_example import log_lik
 
 
 class Reparameterization(Explorer):

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-from vae_lib.explorers.base import Choice, Explorer, Slider
-from vae_lib.gallery import ACTIVE, PROGRAMS, Fingerprint, lines
+from vae_lib.diagnosis.gallery import ACTIVE, PROGRAMS, Fingerprint, lines
+from vae_lib.explorers.shared.base import Choice, Explorer, Slider
 
 EPOCHS = 60
 SAMPLES = 6

@@ -16,7 +16,8 @@ import traitlets
 
 from vae_lib.palette import css_variables
 
-HERE = Path(__file__).parent
+SHARED = Path(__file__).parent
+SCRIPTS = SHARED.parent  # a script for each explorer, beside its class
 
 # How those that show explorers say that they are dark: this site, JupyterLab and notebook 7, VS Code, Colab.
 DARK_MODES = (
@@ -29,7 +30,7 @@ DARK_MODES = (
 STYLE = css_variables(
     ".vae-explorer", ",".join(f"{mode} .vae-explorer:not(.printing)" for mode in DARK_MODES)
 )
-STYLE += (HERE / "explorers.css").read_text(encoding="utf-8")
+STYLE += (SHARED / "explorers.css").read_text(encoding="utf-8")
 LEVELS = 16  # grey levels of a pixel beyond 0
 MOST_DRAWS = 100_000  # how far the draws of a seed go; an explorer takes the first L of them
 
@@ -261,19 +262,26 @@ def mimebundle(model_id: str, words: str, markup: str) -> dict:
     return bundle
 
 
-def source(name: str) -> str:
-    """The ES module of an explorer, or of their base, without its imports and the word export."""
-    text = (HERE / f"{name}.js").read_text(encoding="utf-8")
+def source(script: Path) -> str:
+    """An ES module without its imports and the word export."""
+    text = script.read_text(encoding="utf-8")
     return re.sub(r"^import .*?;\n|^export (?=const|function|class)", "", text, flags=re.M | re.S)
 
 
 def notebook_script(name: str) -> str:
-    """One ES module for a widget: the base, the explorer, and the render function."""
-    render = f"export default {{ render: (context) => mount({name!r}, explorer, context) }};\n"
-    return f"{source('base')}\nconst explorer = (() => {{\n{source(name)}\nreturn explorer;\n}})();\n{render}"
+    """One ES module for a widget: what explorers share, the explorer, and the render function."""
+    return (
+        f"{source(SHARED / 'base.js')}\n{_wrapped(name, 'const explorer = ', ';')}"
+        f"export default {{ render: (context) => mount({name!r}, explorer, context) }};\n"
+    )
 
 
 def site_script(names: Iterable[str]) -> str:
     """One classic script for the pages of the site, as a page opened from a folder may not load modules."""
-    explorers = "".join(f"{name}: (() => {{\n{source(name)}\nreturn explorer;\n}})(),\n" for name in names)
-    return f'"use strict";\n(() => {{\n{source("base")}\nwake({{\n{explorers}}});\n}})();\n'
+    explorers = "".join(_wrapped(name, f"{name}: ", ",") for name in names)
+    return f'"use strict";\n(() => {{\n{source(SHARED / "base.js")}\nwake({{\n{explorers}}});\n}})();\n'
+
+
+def _wrapped(name: str, before: str, after: str) -> str:
+    """The script of an explorer as an expression, so that its names stay its own."""
+    return f"{before}(() => {{\n{source(SCRIPTS / f'{name}.js')}\nreturn explorer;\n}})(){after}\n"

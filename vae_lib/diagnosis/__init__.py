@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vae_lib import _validate as check
-from vae_lib._probe import Probe, Seen, gradients
+from vae_lib import _validate as require
+from vae_lib.diagnosis.probe import Probe, Seen, gradients
 from vae_lib.likelihoods import ContinuousBernoulli
 
 # What the encoder's second output s may be taken for, and σ as a function of it.
@@ -239,7 +239,7 @@ def diagnose(
 
     Source: book equations (3.4), (4.5), (6.1), (7.1) and (7.6); what it finds is the subject of chapter 9.
     """
-    beta = check.positive("beta", beta)
+    beta = require.positive("beta", beta)
     probe = Probe(model, loss, x, seed)
     broken, cut = probe.first_run()
     if broken:

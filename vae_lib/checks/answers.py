@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vae_lib.checks import diagnosis
+from vae_lib.checks import compare
 from vae_lib.checks.draws import OTHER_SIZES, SIZES, Draw
 
 Inputs = dict[str, object]
 
-# What a float32 constant may cost beyond diagnosis.SINGLE, relative to the largest value: in a formula whose
+# What a float32 constant may cost beyond compare.SINGLE, relative to the largest value: in a formula whose
 # values are known to be right, where two terms may cancel; and in a gradient.
 CANCELLED, SLOPE = 1e-3, 1e-5
 
@@ -169,7 +169,7 @@ class Function:
         The first case is the tame one, in which the usual mistakes are looked for.
         """
         pairs = [(got[number], want[number]) for _, got, want in cases]
-        spoiled = [case for case, pair in zip(cases, pairs, strict=True) if not diagnosis.close(*pair)]
+        spoiled = [case for case, pair in zip(cases, pairs, strict=True) if not compare.close(*pair)]
         if not spoiled:
             return None
         inputs, (got, want) = cases[0][0], pairs[0]
@@ -178,17 +178,17 @@ class Function:
             words: tensors(wrong(*_copies(inputs)))[number] for words, wrong in self._all_mistakes().items()
         }
         # Of several results, a mistake may spoil another one than this.
-        mistakes = {words: value for words, value in mistakes.items() if not diagnosis.close(value, want)}
-        if all(diagnosis.close(g, w, diagnosis.SINGLE) for g, w in pairs):
-            return diagnosis.same_as_a_mistake(got, mistakes)
-        said = diagnosis.like_a_mistake(got, want, mistakes, sizes) or diagnosis.wrong_shape(got, want, sizes)
+        mistakes = {words: value for words, value in mistakes.items() if not compare.close(value, want)}
+        if all(compare.close(g, w, compare.SINGLE) for g, w in pairs):
+            return compare.same_as_a_mistake(got, mistakes)
+        said = compare.like_a_mistake(got, want, mistakes, sizes) or compare.wrong_shape(got, want, sizes)
         if said:
             return said
-        if all(diagnosis.close(g, w, 1e-4) for g, w in pairs):
+        if all(compare.close(g, w, 1e-4) for g, w in pairs):
             return "Right to a few digits only: is a rounded number, an epsilon or a float32 tensor in it?"
         if not all(torch.isfinite(g).all() for g, _ in pairs):
             return "NaN or infinity among the values: the logarithm or the root of a negative number?"
-        said = diagnosis.wrong_factor(pairs, sizes) or diagnosis.wrong_constant(pairs)
+        said = compare.wrong_factor(pairs, sizes) or compare.wrong_constant(pairs)
         return said or self._where(answer, spoiled[0][0], number)
 
     def _where(self, answer: Callable, inputs: Inputs, number: int) -> str:
@@ -200,7 +200,7 @@ class Function:
                     got, want = self._run(answer, zeroed)[number], self._right(zeroed)[number]
                 except (Wrong, RuntimeError):  # a covariance of zeros has no inverse
                     continue
-                if torch.isfinite(want).all() and diagnosis.close(got, want, diagnosis.SINGLE):
+                if torch.isfinite(want).all() and compare.close(got, want, compare.SINGLE):
                     return f"It is right where {name} is 0, so look at the terms with {name} in them."
         return f"The values are wrong, and not in one of the usual ways: go through {self.hint}."
 
@@ -230,7 +230,7 @@ class Function:
                     f"{of}The right value, but no gradient reaches {name}: is there a detach, an item, a "
                     "no_grad or a new tensor on the way?"
                 )
-            if want is not None and not diagnosis.close(got, want, SLOPE):
+            if want is not None and not compare.close(got, want, SLOPE):
                 return (
                     f"{of}The right value, but the gradient with respect to {name} is not that of this value."
                 )
@@ -277,7 +277,7 @@ class Function:
             got, want = self._run(answer, inputs), self._right(inputs)
             if any(not torch.isfinite(result).all() for result in got):
                 return f"Right at ordinary values, but NaN or infinity {words}"
-            if not _all_close(got, want, diagnosis.SINGLE):
+            if not _all_close(got, want, compare.SINGLE):
                 return f"Right at ordinary values, but wrong {words}"
         return None
 
@@ -436,8 +436,8 @@ def _result(value: object, kind: torch.dtype) -> Tensor:
     return number
 
 
-def _all_close(got: Sequence[Tensor], want: Sequence[Tensor], tolerance: float = diagnosis.EXACT) -> bool:
-    return all(diagnosis.close(g, w, tolerance) for g, w in zip(got, want, strict=True))
+def _all_close(got: Sequence[Tensor], want: Sequence[Tensor], tolerance: float = compare.EXACT) -> bool:
+    return all(compare.close(g, w, tolerance) for g, w in zip(got, want, strict=True))
 
 
 def _has_axis(inputs: Inputs, size: int) -> bool:

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vae_lib import _validate as check
-from vae_lib.explorers.base import LEVELS
+from vae_lib import _validate as require
+from vae_lib.explorers.shared.base import LEVELS
 from vae_lib.likelihoods import Bernoulli
 from vae_lib.models import VAE
 
@@ -44,12 +44,12 @@ def pack(snapshots: Mapping[int, VAE], x: Tensor, y: Tensor) -> dict:
     widths = next(iter(layouts.values()))
     if any(layout != widths for layout in layouts.values()):
         raise ValueError(f"all models must have the same widths (D, hidden, J), got {layouts}")
-    check.matrix("x", x, "D", widths[0])
+    require.matrix("x", x, "D", widths[0])
     levels = (LEVELS * x.double()).round()
     if not torch.equal(levels, LEVELS * x.double()) or levels.min() < 0 or levels.max() > LEVELS:
         raise ValueError(f"x must hold multiples of 1/{LEVELS} from 0 to 1 alone")
     if y.shape != x.shape[:1] or y.min() < 0 or y.max() > 9:
-        raise ValueError(f"y must be {len(x)} labels from 0 to 9, got shape {check.shape_of(y)}")
+        raise ValueError(f"y must be {len(x)} labels from 0 to 9, got shape {require.shape_of(y)}")
     return {
         "epochs": [int(epoch) for epoch in snapshots],
         "widths": widths,
@@ -97,7 +97,7 @@ def _written(model: VAE) -> list[tuple[float, str]]:
     """(step, whole numbers in base64) for each weight matrix and bias, in torch's order."""
     parts = []
     for name, parameter in model.named_parameters():
-        weights = check.floating(name, parameter).detach().cpu().double()
+        weights = require.floating(name, parameter).detach().cpu().double()
         step = max(weights.abs().max().item(), 1e-30) / STEPS
         parts.append((step, _text((weights / step).round().to(torch.int16))))
     return parts

@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 
 const folder = pathToFileURL(process.argv[2] + "/");
-const { card, COLORS, Picture, readied } = await import(new URL("base.js", folder));
+const { card, COLORS, Picture, readied } = await import(new URL("shared/base.js", folder));
 
 const WIDTH = 690;
 const color = Object.fromEntries(COLORS.map((name) => [name, `var(--${name})`]));

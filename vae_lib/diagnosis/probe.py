@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 
-from vae_lib import _validate as check
+from vae_lib import _validate as require
 
 # How to get at the scalar in what a loss returns instead.
 PICKS = {dict: '["loss"]', tuple: "[0]", list: "[0]", Tensor: ".mean()"}
@@ -157,12 +157,12 @@ class Probe:
         pixels = self.x[0].numel()
         draws, rest = divmod(z.numel(), mu.numel())
         if draws > 1 and not rest and params.numel() % (draws * count * pixels) == 0:
-            shapes = f"z {check.shape_of(z)} for mu {check.shape_of(mu)}"
+            shapes = f"z {require.shape_of(z)} for mu {require.shape_of(mu)}"
             raise ValueError(f"the step must draw one z per image, L = 1, got {shapes}")
         if mu.shape != logvar.shape or mu.numel() != z.numel() or params.numel() % (count * pixels):
             named = {"x": self.x[:1].expand(count, *self.x.shape[1:]), "mu": mu, "logvar": logvar}
             shapes = (named | {"z": z, "params": params}).items()
-            return ("shapes", ", ".join(f"{name} {check.shape_of(value)}" for name, value in shapes)), []
+            return ("shapes", ", ".join(f"{name} {require.shape_of(value)}" for name, value in shapes)), []
         values = {"x": self.x, "mu": mu, "logvar": logvar, "params": params, "the loss": loss}
         bad = [name for name, value in values.items() if not torch.isfinite(value).all()]
         if bad:
@@ -263,7 +263,7 @@ def _kind(value) -> str:
     """What a value is, for a message."""
     if isinstance(value, tuple | list):
         return f"a {type(value).__name__} of {len(value)}"
-    return f"shape {check.shape_of(value)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
+    return f"shape {require.shape_of(value)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
 
 
 def _forked():

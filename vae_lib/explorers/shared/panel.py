@@ -10,7 +10,7 @@ import ipywidgets as widgets
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from vae_lib.explorers.base import mimebundle
+from vae_lib.explorers.shared.base import mimebundle
 
 
 class KernelPanel:

@@ -1,0 +1,1 @@
+"""What explorers share: traits and scripts (`base`), a trained network, the running example, a panel."""
