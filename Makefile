@@ -25,7 +25,7 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 # The version is part of the name, so that another PYTHON= makes another .venv.
 INSTALLED := .venv/installed-$(VERSION)
 GRADER := .venv-grading/bin/python
-SOURCES := _config.yml _toc.yml requirements.txt $(filter-out %.pyc book/solutions%,$(wildcard \
+SOURCES := _config.yml _toc.yml requirements.txt package-lock.json $(filter-out %.pyc book/solutions%,$(wildcard \
   book/* book/*/* exercises/source/*/* vae_lib/*.* vae_lib/*/*.* vae_lib/*/*/*.* site_extension/*.* site_extension/static/* tools/*.py))
 # The stamp says whether the book that stands has solutions; another SOLUTIONS is a reason to build.
 OTHER := $(if $(filter $(SOLUTIONS),$(shell cat _build/book.stamp 2>/dev/null)),,other)
@@ -108,7 +108,7 @@ clean:
 	@echo "Removed what was built; make distclean removes .venv and its like, too"
 
 distclean: clean
-	@rm -rf .venv .venv-colab .venv-grading
+	@rm -rf .venv .venv-colab .venv-grading node_modules
 
 $(INSTALLED): requirements.txt pyproject.toml
 	@command -v "$(PYTHON)" >/dev/null || { \

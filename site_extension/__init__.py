@@ -3,6 +3,10 @@ the book's colours as a stylesheet, boxes, the pipeline drawing, and nothing fet
 
 from pathlib import Path
 
+from sphinx.errors import ExtensionError
+
+from tools import npm
+
 from . import (
     colab,
     colours,
@@ -22,14 +26,19 @@ STATIC = Path(__file__).parent / "static"
 
 def add_assets(app):
     """Put our stylesheets, script and fonts beside those of the theme."""
+    try:
+        npm.install()
+    except RuntimeError as error:
+        raise ExtensionError(str(error)) from error
     # Generated files live outside the output folder, so that a fresh build finds them again.
     assets = Path(app.srcdir) / "_build" / "assets"
-    colours.write(assets / "site")
+    assets.mkdir(parents=True, exist_ok=True)
+    colours.write(assets)
     explorers.write(assets)
-    preview.draw(assets / "site" / preview.PICTURE, app.config.html_title)
-    app.config.html_favicon = str(assets / "site" / "icon.svg")
-    katex = formulas.fetch(assets)
-    app.config.html_static_path += [str(STATIC), str(assets / "site"), str(katex / "static")]
+    formulas.copy_sheet(assets)
+    preview.draw(assets / preview.PICTURE, app.config.html_title)
+    app.config.html_favicon = str(assets / "icon.svg")
+    app.config.html_static_path += [str(STATIC), str(assets)]
     for sheet in ("katex.min.css", "colours.css", "book.css"):
         app.add_css_file(sheet)
     app.add_js_file("book.js", loading_method="defer")

@@ -31,6 +31,5 @@ def icon():
 
 
 def write(folder: Path):
-    folder.mkdir(parents=True, exist_ok=True)
     (folder / "colours.css").write_text(stylesheet(), encoding="utf-8")
     (folder / "icon.svg").write_text(icon(), encoding="utf-8")

@@ -11,13 +11,10 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx.errors import ExtensionError
 
+from tools import npm
 from vae_lib.explorers import EXPLORERS
 from vae_lib.explorers.shared import base
 
-from . import npm
-
-UGLIFY = "3.19.3"
-SHA512 = "v3Xu+yuwBXisp6QYTcH4UbH+xYJXqnq2m/LtQVWKWzYc1iehYnLixoQDN9FH6/j9/oybfd6W9Ghwkl8+UMKTKQ=="
 STUB = re.compile(
     r'<div class="vae-explorer" data-explorer="(\w+)" data-state="([^"]*)"'
     r'(?: data-data="([^"]*)")?>.*?</div>',
@@ -26,17 +23,15 @@ STUB = re.compile(
 DRAW = base.SHARED / "still.mjs"
 
 
-def write(assets: Path):
-    """The script of all explorers, made short, and their stylesheet."""
-    folder = assets / "site"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "explorers.js").write_text(shortened(assets, base.site_script(EXPLORERS)), encoding="utf-8")
+def write(folder: Path):
+    """Put the script of all explorers, made short, and their stylesheet into `folder`, a part of the site."""
+    (folder / "explorers.js").write_text(shortened(base.site_script(EXPLORERS)), encoding="utf-8")
     (folder / "explorers.css").write_text(base.STYLE, encoding="utf-8")
 
 
-def shortened(assets: Path, script: str) -> str:
+def shortened(script: str) -> str:
     """The same script without comments and long names."""
-    uglify = npm.fetch(assets, "uglify-js", UGLIFY, SHA512) / "bin" / "uglifyjs"
+    uglify = npm.package("uglify-js") / "bin" / "uglifyjs"
     return run([uglify, "--compress", "--mangle"], script)
 
 

@@ -16,10 +16,7 @@ from sphinx.transforms import SphinxTransform
 from sphinx.util import logging
 from sphinx.util.nodes import make_refnode
 
-from . import npm
-
-KATEX = "0.16.22"
-SHA512 = "XCHRdUw4lf3SKBaJe4EvgqIuWwkPSo9XoeO8GjQW94Bp7TWv9hNhzZjZ+OH9yf1UmLygb7DIT5GSFQiyt16zYg=="
+from tools import npm
 
 # One request and one answer a line. strict is off because Jupyter's renderer, too, lets
 # Greek letters stand in a formula as they are.
@@ -40,22 +37,16 @@ require("readline").createInterface({ input: process.stdin }).on("line", (line) 
 logger = logging.getLogger(__name__)
 
 
-def fetch(assets: Path) -> Path:
-    """The folder with katex.min.js and static/ (katex.min.css, fonts/)."""
-    package = npm.fetch(assets, "katex", KATEX, SHA512)
-    static = package / "dist" / "static"
-    if not static.is_dir():
-        made = package / "dist" / "making"
-        shutil.rmtree(made, ignore_errors=True)
-        # Every browser of the last eight years takes woff2, so the other formats stay out.
-        shutil.copytree(
-            package / "dist" / "fonts", made / "fonts", ignore=shutil.ignore_patterns("*.woff", "*.ttf")
-        )
-        css = (package / "dist" / "katex.min.css").read_text(encoding="utf-8")
-        css = re.sub(r',url\(fonts/[^)]*\) format\("(woff|truetype)"\)', "", css)
-        (made / "katex.min.css").write_text(css, encoding="utf-8")
-        made.rename(static)
-    return package / "dist"
+def copy_sheet(folder: Path):
+    """Put KaTeX's stylesheet and fonts into `folder`, which the site serves."""
+    dist = npm.package("katex") / "dist"
+    # Every browser of the last eight years takes woff2, so the other formats stay out.
+    shutil.copytree(
+        dist / "fonts", folder / "fonts", ignore=shutil.ignore_patterns("*.woff", "*.ttf"), dirs_exist_ok=True
+    )
+    css = (dist / "katex.min.css").read_text(encoding="utf-8")
+    css = re.sub(r',url\(fonts/[^)]*\) format\("(woff|truetype)"\)', "", css)
+    (folder / "katex.min.css").write_text(css, encoding="utf-8")
 
 
 class Renderer:
@@ -63,9 +54,9 @@ class Renderer:
 
     process = None
 
-    def __call__(self, assets, tex, display):
+    def __call__(self, tex, display):
         if self.process is None:
-            katex = fetch(assets) / "katex.min.js"
+            katex = npm.package("katex") / "dist" / "katex.min.js"
             self.process = subprocess.Popen(
                 [npm.node_command(), "-e", SERVER, katex],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
@@ -88,11 +79,10 @@ render = Renderer()
 
 
 def to_html(writer, node, display):
-    app = writer.builder.app
-    answer = render(Path(app.srcdir) / "_build" / "assets", node.astext(), display)
+    answer = render(node.astext(), display)
     if "error" in answer:
         logger.warning("bad formula: %s: %s", answer["error"], node.astext(), location=node)
-        app.statuscode = 1  # fails the build without -W as well
+        writer.builder.app.statuscode = 1  # fails the build without -W as well
         return f"<code>{writer.encode(node.astext())}</code>"
     return answer["html"]
 

