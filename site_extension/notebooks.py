@@ -13,20 +13,23 @@ from jupyter_cache import get_cache
 from jupyter_cache.executors import load_executor
 
 
-def choose_cache(app, config):
-    """Keep executed notebooks under a name made from vae_lib.
+def cache_folder(root):
+    """Where the executed notebooks of this vae_lib are kept: the name is a digest of all that they run with.
 
-    The cache compares the code of a notebook only, and would keep the numbers of an older library. The
+    jupyter-cache compares the code of a notebook only, and would keep the numbers of an older library. The
     checks of exercises are left out: no notebook that the build runs needs them.
     """
-    root = Path(app.srcdir)
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(sys.version.encode())
     library = sorted(file for file in (root / "vae_lib").rglob("*.py") if file.parent.name != "checks")
     for source in [*library, root / "requirements.txt"]:
         digest.update(source.read_bytes() if source.is_file() else b"")
-    folder = root / "_build" / "notebook_cache"
-    current = folder / digest.hexdigest()[:16]
-    for other in folder.glob("*"):
+    return root / "_build" / "notebook_cache" / digest.hexdigest()[:16]
+
+
+def choose_cache(app, config):
+    """Keep executed notebooks in the folder of the current vae_lib, and remove those of an older one."""
+    current = cache_folder(Path(app.srcdir))
+    for other in current.parent.glob("*"):
         if other != current:
             shutil.rmtree(other, ignore_errors=True)
     current.mkdir(parents=True, exist_ok=True)
