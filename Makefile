@@ -1,5 +1,6 @@
 # make book    the site, from nothing: .venv, the pinned packages, the executed notebooks, the pages
-# make test    the same, then every test
+# make check   the tests that need no site and no browser, after lint (below): a minute or two
+# make test    make check, make book, then the tests of the chapters and of the site in a browser
 # make serve   the site on localhost, in the browser        make bench   what training costs
 # make bench-site   what the explorers cost in a browser
 # make lint    style, notebooks' form, spelling             make links   links out of the book (network)
@@ -33,9 +34,22 @@ OTHER := $(if $(filter $(SOLUTIONS),$(shell cat _build/book.stamp 2>/dev/null)),
 book: _build/book.stamp
 	@$(PY) -c 'from pathlib import Path; print("The book is at", Path("_build/html/index.html").absolute().as_uri())'
 
-test: _build/book.stamp
-	@echo "Running every test: the library, the notebooks, the site in a browser"
-	@$(PY) -m pytest -n 2 --dist loadfile
+# What a test needs that the build made is in these folders; every other folder of tests/ belongs to make check.
+BUILT := tests/chapters tests/site
+WORKERS ?= 2
+PYTEST := $(PY) -m pytest --durations=10 --durations-min=1
+
+# Single tests move to the worker that is free.
+check: lint
+	@echo "Running the tests of the library, the explorers' scripts, the exercises and the texts"
+	@$(PYTEST) -n $(WORKERS) --dist worksteal tests $(BUILT:%=--ignore=%)
+
+test: check test-built
+
+# The cells of a notebook need one worker, in their order.
+test-built: _build/book.stamp
+	@echo "Running the tests of the chapters, of the site in a browser, and the solutions of the exercises"
+	@$(PYTEST) -n $(WORKERS) --dist loadfile $(BUILT) exercises/source
 
 serve: _build/book.stamp
 	@$(PY) site_extension/serve.py _build/html
@@ -58,14 +72,14 @@ grade: .venv-grading/installed-$(VERSION)
 
 grading-test: .venv-grading/installed-$(VERSION)
 	@echo "Running the tests of the grading kit"
-	@$(GRADER) -m pytest -o addopts=-ra tests/grading
+	@$(PYTEST:$(PY)%=$(GRADER)%) -n $(WORKERS) --dist loadfile tests/grading
 
 bench-grading: .venv-grading/installed-$(VERSION)
 	@$(GRADER) tests/bench_grading.py
 
 colab-test: .venv-colab/installed-$(VERSION)
 	@echo "Running every notebook among Colab's packages"
-	@$(PY) -m pytest -o addopts=-ra tests/colab/check_notebooks.py
+	@$(PYTEST) tests/colab/check_notebooks.py
 
 # JupyterLab stays out of requirements.txt, which goes without it; what is pinned there stays as it is.
 lab: $(INSTALLED)
@@ -83,6 +97,8 @@ lint: $(INSTALLED)
 	@$(PY) tools/notebooks.py check
 	@$(PY) -m tools.exercises check
 	@$(PY) -m codespell_lib
+	@$(if $(wildcard eslint.config.mjs),$(PY) -m tools.npm eslint .)
+	@$(if $(wildcard tsconfig.json),$(PY) -m tools.npm tsc -p .)
 
 links: $(INSTALLED)
 	@$(PY) tools/links.py
@@ -154,5 +170,5 @@ _build/book.stamp: $(INSTALLED) $(SOURCES) $(OTHER)
 	@mv _build/next/_build/html _build/html && rm -rf _build/next _build/last
 	@echo $(SOLUTIONS) > "$@"
 
-.PHONY: book test serve bench bench-site grading grade grading-test bench-grading colab-test lab address lint links notebooks exercises \
+.PHONY: book check test test-built serve bench bench-site grading grade grading-test bench-grading colab-test lab address lint links notebooks exercises \
   pins clean distclean other
