@@ -1,18 +1,20 @@
-# make book    the site, from nothing: .venv, the pinned packages, the executed notebooks, the pages
-# make check   the tests that need no site and no browser, after lint (below): a minute or two
-# make test    make check, make book, then the tests of the chapters and of the site in a browser
-# make serve   the site on localhost, in the browser        make bench   what training costs
-# make bench-site   what the explorers cost in a browser
-# make lint    style, notebooks' form, spelling             make links   links out of the book (network)
-# make colab-test   every notebook among Colab's packages   make lab     the notebooks in JupyterLab
-# make address REPOSITORY=https://github.com/me/my-fork   tell everything where the repository is
-# make notebooks   run them and store what they show; NOTEBOOKS=book/03_elbo.ipynb for one
-# make exercises   run the solutions, make the students' notebooks from them; CHAPTERS=4 for one
-# make grade   the submissions of a class: SUBMISSIONS=export.zip ASSIGNMENT=ch04 ROSTER=class.csv (if any)
-# make grading-test   tests of the grading kit              make bench-grading   what a submission costs
-# make pins    requirements.txt anew (needs uv)              make grading   nbgrader into .venv-grading
-# make clean   remove what was built                        make distclean   and .venv
-# Another interpreter: make book PYTHON=python3.12      Without the solutions: make book SOLUTIONS=0
+# make book      the site: sets up .venv, runs the notebooks, writes the pages; SOLUTIONS=0 leaves the solutions out
+# make check     lint, then every test that needs no site and no browser
+# make test      make check, then make book and the tests of the chapters and of the site
+# make lint      style of the code, stored form of the notebooks, exercises, spelling
+# make serve     opens the site on localhost
+# make lab       opens the notebooks in JupyterLab
+# make notebooks   runs the notebooks and stores what they show; NOTEBOOKS=book/03_elbo.ipynb for one
+# make exercises   runs the solutions and makes the students' notebooks from them; CHAPTERS=4 for one
+# make grade     grades a class: SUBMISSIONS=export.zip ASSIGNMENT=ch04, and ROSTER=class.csv if there is one
+# make grading-test   the tests of that, in .venv-grading, which make grading sets up
+# make colab-test     runs every notebook among Colab's packages, in .venv-colab, which make colab sets up
+# make links     looks up every link out of the book (network)
+# make address   writes REPOSITORY=https://github.com/me/my-fork to all places that name the repository
+# make bench, make bench-site, make bench-grading   what training, an explorer and a submission cost
+# make pins      writes requirements.txt anew (needs uv)
+# make clean     removes what was built; make distclean also .venv and its like
+# Another Python: make book PYTHON=python3.12
 
 PYTHON ?= python3
 # The book stays with or without its solutions until the other is asked for: make serve never brings them back.
@@ -30,6 +32,8 @@ SOURCES := _config.yml _toc.yml requirements.txt package-lock.json $(filter-out 
   book/* book/*/* exercises/source/*/* vae_lib/*.* vae_lib/*/*.* vae_lib/*/*/*.* site_extension/*.* site_extension/static/* tools/*.py))
 # The stamp says whether the book that stands has solutions; another SOLUTIONS is a reason to build.
 OTHER := $(if $(filter $(SOLUTIONS),$(shell cat _build/book.stamp 2>/dev/null)),,other)
+
+TRIED := 3.10 3.11 3.12 3.13
 
 book: _build/book.stamp
 	@$(PY) -c 'from pathlib import Path; print("The book is at", Path("_build/html/index.html").absolute().as_uri())'
@@ -51,6 +55,9 @@ test-built: _build/book.stamp
 	@echo "Running the tests of the chapters, of the site in a browser, and the solutions of the exercises"
 	@$(PYTEST) -n $(WORKERS) --dist loadfile $(BUILT) exercises/source
 
+help:
+	@sed '/^$$/q; s/^# //' Makefile
+
 serve: _build/book.stamp
 	@$(PY) site_extension/serve.py _build/html
 
@@ -65,6 +72,8 @@ bench-site: _build/book.stamp
 
 grading: .venv-grading/installed-$(VERSION)
 
+colab: .venv-colab/installed-$(VERSION)
+
 grade: .venv-grading/installed-$(VERSION)
 	@test -n "$(SUBMISSIONS)" -a -n "$(ASSIGNMENT)" || { \
 	  echo "make: say what to grade, such as make grade SUBMISSIONS=export.zip ASSIGNMENT=ch04" >&2; exit 1; }
@@ -75,6 +84,8 @@ grading-test: .venv-grading/installed-$(VERSION)
 	@$(PYTEST:$(PY)%=$(GRADER)%) -n $(WORKERS) --dist loadfile tests/grading
 
 bench-grading: .venv-grading/installed-$(VERSION)
+
+colab: .venv-colab/installed-$(VERSION)
 	@$(GRADER) tests/bench_grading.py
 
 colab-test: .venv-colab/installed-$(VERSION)
@@ -97,8 +108,8 @@ lint: $(INSTALLED)
 	@$(PY) tools/notebooks.py check
 	@$(PY) -m tools.exercises check
 	@$(PY) -m codespell_lib
-	@$(if $(wildcard eslint.config.mjs),$(PY) -m tools.npm eslint .)
-	@$(if $(wildcard tsconfig.json),$(PY) -m tools.npm tsc -p .)
+	@$(PY) -m tools.npm $(if $(wildcard eslint.config.mjs),eslint .)
+	@$(PY) -m tools.npm $(if $(wildcard tsconfig.json),tsc -p .)
 
 links: $(INSTALLED)
 	@$(PY) tools/links.py
@@ -128,9 +139,10 @@ distclean: clean
 
 $(INSTALLED): requirements.txt pyproject.toml
 	@command -v "$(PYTHON)" >/dev/null || { \
-	  echo "make: $(PYTHON) was not found; the book needs Python 3.10 to 3.13" >&2; exit 1; }
-	@case "$(VERSION)" in 3.10|3.11|3.12|3.13) ;; *) \
-	  echo "make: $(PYTHON) is Python $(VERSION); the book needs 3.10 to 3.13: make book PYTHON=python3.12" >&2; exit 1;; esac
+	  echo "make: $(PYTHON) was not found; the book needs Python 3.10 or newer" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+	  echo "make: $(PYTHON) is Python $(VERSION); the book needs 3.10 or newer: make book PYTHON=python3.12" >&2; exit 1; }
+	@$(if $(filter $(VERSION),$(TRIED)),,echo "make: nobody has tried the book with Python $(VERSION) yet; tried are $(TRIED)")
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo "make: this Python has no venv module: apt install python3-venv" >&2; exit 1; }
 	@echo "Installing the pinned packages into .venv with Python $(VERSION) (a few minutes, once)"
@@ -170,5 +182,5 @@ _build/book.stamp: $(INSTALLED) $(SOURCES) $(OTHER)
 	@mv _build/next/_build/html _build/html && rm -rf _build/next _build/last
 	@echo $(SOLUTIONS) > "$@"
 
-.PHONY: book check test test-built serve bench bench-site grading grade grading-test bench-grading colab-test lab address lint links notebooks exercises \
+.PHONY: book check test test-built help serve bench bench-site grading colab grade grading-test bench-grading colab-test lab address lint links notebooks exercises \
   pins clean distclean other

@@ -10,7 +10,8 @@ from collections import Counter
 from pathlib import Path
 
 from grading.collect import collect
-from grading.course import GRADED, Course, read_roster
+from grading.course import Course, read_roster
+from grading.examine import GRADED
 from grading.run import grade_all
 from grading.worker import Limits
 

@@ -17,7 +17,7 @@ import os
 import shutil
 import sys
 import warnings
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 
 import nbformat
@@ -25,37 +25,16 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.preprocessors import SaveAutoGrades
 from sqlalchemy.exc import SAWarning
 
+from grading.examine import GRADED, Result
 from grading.preflight import label
 from grading.worker import CONFIG, open_course
 
-GRADED = ("graded", "incomplete")
 COLUMNS = ("student", "name", "assignment", "status", "total", "max")
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title></head>
 <body><h1>{title}</h1><p>{text}</p></body></html>
 """
 NOTES = '<div class="container"><h4>About your submission</h4><ul>{notes}</ul></div>'
-
-
-@dataclass
-class Result:
-    """What became of one student's submission.
-
-    Attributes:
-        status: "graded"; "incomplete" (graded, but answers were missing or a cell ran out of time);
-            "refused" (the file cannot be graded); "stopped" (it ran into a limit or ended itself);
-            "missing" (on the roster, handed in nothing).
-        notes: the reasons, in plain words.
-    """
-
-    student: str
-    name: str
-    folder: str
-    status: str = "missing"
-    notes: list[str] = field(default_factory=lambda: ["nothing was handed in"])
-    file: str = ""
-    sha256: str = ""
-    late: bool = False
 
 
 class Course:

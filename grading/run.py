@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import multiprocessing
 import shutil
@@ -18,8 +17,9 @@ import psutil
 from nbformat import NotebookNode
 
 from grading.collect import MAX_BYTES, Submission
-from grading.course import GRADED, Course, Result
-from grading.preflight import Mended, Refused, label, preflight
+from grading.course import Course
+from grading.examine import GRADED, Result, examine
+from grading.preflight import Mended, label
 from grading.worker import CONFIG, MARK, Limits, work
 
 
@@ -56,41 +56,6 @@ def grade_all(
                 yield result
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def examine(submission: Submission, release: NotebookNode) -> tuple[Result, Mended | None]:
-    """The file that counts, mended; or None, and the result says why."""
-    result = Result(submission.student, submission.name, submission.folder, "refused", late=submission.late)
-    if submission.unsafe:
-        result.folder, result.notes = result.student, ["its path in the archive leads out of it"]
-        return result, None
-    result.file = ", ".join(file.name for file in submission.files)
-    notebooks = [file for file in submission.files if file.name.lower().endswith(".ipynb")]
-    if not notebooks:
-        result.notes = ["no notebook (.ipynb) among the files" if submission.files else "an empty folder"]
-        return result, None
-    fitting, reasons = [], []
-    for file in sorted(notebooks, key=lambda file: (file.time, file.name), reverse=True):
-        try:
-            data = file.read()
-            if len(data) > MAX_BYTES:
-                raise Refused(f"larger than {MAX_BYTES >> 20} MB")
-            fitting.append((preflight(data, release), file, hashlib.sha256(data).hexdigest()))
-        except Exception as error:  # whatever is in it, the others are graded
-            reason = str(error) if isinstance(error, Refused) else f"cannot be read: {error!r}"
-            reasons.append(f"{file.name}: {reason}" if len(notebooks) > 1 else reason)
-    if not fitting:
-        result.notes = reasons
-        return result, None
-    # The one with the most cells of the assignment; of equal ones, the latest, which stands first.
-    mended, file, sha256 = max(fitting, key=lambda fit: fit[0].found)
-    result.file, result.sha256, result.status, result.notes = file.name, sha256, "graded", list(mended.notes)
-    if mended.missing:
-        result.status = "incomplete"
-        result.notes += [f"{label(name)}: the answer's cell is missing" for name in mended.missing]
-    if len(notebooks) > 1:
-        result.notes.append(f"one of {len(notebooks)} notebooks: the latest of those that fit best")
-    return result, mended
 
 
 def _grade(course: Course, result: Result, mended: Mended, limits: Limits) -> None:

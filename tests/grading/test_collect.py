@@ -13,7 +13,7 @@ import pytest
 import toy
 
 from grading.collect import MAX_BYTES, collect
-from grading.run import examine
+from grading.examine import examine
 
 
 def export(folder: Path, *paths: str) -> Path:
