@@ -88,8 +88,6 @@ grading-test: .venv-grading/installed-$(VERSION)
 	@$(PYTEST:$(PY)%=$(GRADER)%) -n $(WORKERS) --dist loadfile tests/grading
 
 bench-grading: .venv-grading/installed-$(VERSION)
-
-colab: .venv-colab/installed-$(VERSION)
 	@$(GRADER) tests/bench_grading.py
 
 colab-test: .venv-colab/installed-$(VERSION)

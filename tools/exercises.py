@@ -1,12 +1,15 @@
-"""One source, three faces: python -m tools.exercises make|check|pages [CHAPTER …]
+"""The student's notebook and the page of solutions: python -m tools.exercises make|check|pages [CHAPTER …]
 
-The instructor's notebook exercises/source/chNN/chNN.ipynb holds statements, solutions and checks. make runs
-it, and makes and runs the student's notebook book/exercises/NN_name.ipynb; check names where the two differ,
-a solution that does not pass its own check, and a stub that does not say "not attempted yet". pages writes
-the solution pages, book/solutions/NN_name.ipynb, and _build/toc.yml, a table of contents with them;
-pages --without removes the pages and leaves them out of the table.
+Both are made from the instructor's notebook, the source exercises/source/chNN/chNN.ipynb, which holds the
+statements, solutions and checks.
 
-Relative links in a source are those of its faces, which stand two folders below the root.
+make: runs the source, then makes and runs the student's notebook book/exercises/NN_name.ipynb.
+check: reports a student's notebook that its source does not make, a solution that does not pass its own
+check, and a stub for which the check does not print "not attempted yet".
+pages: writes the solutions, book/solutions/NN_name.ipynb, and _build/toc.yml, a table of contents with them;
+with --without it removes the solutions and writes a table of contents without them.
+
+Relative links in a source are written for the notebooks made from it, two folders below the root.
 """
 
 import argparse
@@ -20,7 +23,7 @@ import yaml
 from tools.notebooks import ROOT, code_cells, execute, lines, read, text
 
 SOURCE, BOOK = ROOT / "exercises" / "source", ROOT / "book"
-SOLUTION = "solution"  # the tag of a cell that students do not get
+SOLUTION = "solution"  # the tag of a cell that the student's notebook leaves out
 STUB = "...  # your answer here"
 REGION = re.compile(r"^( *)### BEGIN SOLUTION\n.*?### END SOLUTION(\n|\Z)", re.M | re.S)
 HIDDEN = re.compile(r"^ *### BEGIN HIDDEN TESTS\n.*?### END HIDDEN TESTS(\n|\Z)", re.M | re.S)
@@ -35,16 +38,16 @@ def sources(chapters=()):
     return [path for path in paths if not chapters or int(path.stem[2:]) in chapters]
 
 
-def face(source, folder):
-    """The path of a face: book/exercises/04_kl.ipynb for ch04.ipynb."""
+def made_path(source, folder):
+    """The path in book/folder of what is made from a source: book/exercises/04_kl.ipynb for ch04.ipynb."""
     chapter = next(BOOK.glob(f"{source.stem[2:]}_*.ipynb"), None)
     if chapter is None:
-        raise ValueError(f"{short(source)}: no chapter book/{source.stem[2:]}_….ipynb that it belongs to")
+        raise ValueError(f"{short(source)}: expected a chapter book/{source.stem[2:]}_….ipynb, found none")
     return BOOK / folder / chapter.name
 
 
 def nbgrader(cell):
-    """The metadata, schema version 3, of a cell that nbgrader has to know; None for any other."""
+    """nbgrader's metadata (schema version 3) of an answer or a check; None for any other cell."""
     found = MARKER.match("".join(cell["source"])) if cell["cell_type"] == "code" else None
     if not found:
         return None
@@ -57,7 +60,7 @@ def nbgrader(cell):
 
 
 def restore(notebook):
-    """Give each graded cell the id and the metadata that its first line stands for, others their id."""
+    """Set the ids of an exercise's cells, and nbgrader's metadata, from the first lines of the cells."""
     name, ids = None, set()
     for cell in notebook["cells"]:
         if statement := STATEMENT.match("".join(cell["source"])):
@@ -73,7 +76,7 @@ def restore(notebook):
 
 
 def stub(region):
-    """What stands for a solution: … in a function; nothing at the left margin, where a None stands above."""
+    """What replaces a solution: … in a function; nothing at the left margin, below a line that sets None."""
     return f"{region[1]}{STUB}{region[2]}" if region[1] else ""
 
 
@@ -88,7 +91,7 @@ def student(notebook):
 
 
 def solutions(notebook):
-    """The notebook as a page to read: solutions and stored outputs stay, marks for the machine go."""
+    """The page of solutions: solutions and stored outputs stay; nbgrader's marks and hidden tests go."""
     made = copy.deepcopy(notebook)
     opening = "".join(made["cells"][0]["source"]).replace("# Exercises ", "# Solutions ", 1)
     opening = opening.replace("These are the exercises of", "Worked solutions to the exercises of", 1)
@@ -107,7 +110,7 @@ def make(source):
     restore(notebook)
     source.write_text(text(notebook), encoding="utf-8")
     source.write_text(text(execute(source)), encoding="utf-8")
-    path = face(source, "exercises")
+    path = made_path(source, "exercises")
     path.parent.mkdir(exist_ok=True)
     made = student(read(source))
     before = read(path) if path.is_file() else None
@@ -116,7 +119,7 @@ def make(source):
 
 
 def bare(notebook):
-    """Without what a run leaves."""
+    """A copy without outputs and execution counts."""
     notebook = copy.deepcopy(notebook)
     for cell in code_cells(notebook):
         cell |= {"outputs": [], "execution_count": None}
@@ -124,7 +127,7 @@ def bare(notebook):
 
 
 def verdicts(notebook):
-    """Cell id -> what its check printed, for every check."""
+    """The id of each check -> what it printed."""
     return {
         cell["id"]: "".join("".join(output.get("text", "")) for output in cell["outputs"]).strip()
         for cell in code_cells(notebook)
@@ -138,13 +141,13 @@ def short(path):
 
 
 def faults(source, path):
-    """Where the two faces of a chapter do not fit: lines of text."""
+    """Where a source and the student's notebook do not fit together: one line of text for each fault."""
     notebook = read(source)
     restore(restored := copy.deepcopy(notebook))
     if restored != notebook:
-        yield f"{short(source)}: ids or metadata are not those of the first lines: make exercises"
+        yield f"{short(source)}: ids or metadata differ from the first lines of the cells: run make exercises"
     if not path.is_file() or bare(student(notebook)) != bare(read(path)):
-        yield f"{short(path)}: not what {source.name} makes: make exercises"
+        yield f"{short(path)}: not what {source.name} makes: run make exercises"
         return
     for made, wanted in ((source, "right"), (path, "not attempted yet")):
         for cell, said in verdicts(read(made)).items():
@@ -154,12 +157,12 @@ def faults(source, path):
 
 
 def pages(without=False):
-    """Write or remove the solution pages, and the table of contents that fits."""
+    """Write or remove the pages of solutions, and write the table of contents with or without them."""
     shutil.rmtree(BOOK / "solutions", ignore_errors=True)
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     if not without:
         (BOOK / "solutions").mkdir()
-        made = [face(source, "solutions") for source in sources()]
+        made = [made_path(source, "solutions") for source in sources()]
         for source, path in zip(sources(), made, strict=True):
             path.write_text(text(solutions(read(source))), encoding="utf-8")
         after = next(i for i, part in enumerate(toc["parts"], 1) if part["caption"] == "Exercises")
@@ -184,10 +187,12 @@ def main():
         pages(given.without)
     for source in sources(given.chapters) if given.command == "make" else ():
         make(source)
-        print(f"{face(source, 'exercises').name}: made", flush=True)
+        print(f"{made_path(source, 'exercises').name}: made", flush=True)
     if given.command != "pages":
         found = [
-            fault for source in sources(given.chapters) for fault in faults(source, face(source, "exercises"))
+            fault
+            for source in sources(given.chapters)
+            for fault in faults(source, made_path(source, "exercises"))
         ]
         sys.exit("\n".join(found) or 0)
 

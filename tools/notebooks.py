@@ -1,7 +1,9 @@
 """The form in which notebooks are stored: tools/notebooks.py execute|normalize|check [NOTEBOOK …]
 
-execute runs notebooks from top to bottom and stores what they show; normalize changes the form alone; check
-names what normalize would change, and what only an author can mend. Without names: all of them.
+execute: runs notebooks from top to bottom and stores their outputs.
+normalize: removes what editors and machines add, and runs nothing.
+check: reports what normalize would change, and faults that only an author can correct.
+Without names, all notebooks of the book and its exercises.
 """
 
 import argparse
@@ -16,7 +18,7 @@ from pathlib import Path
 
 from PIL import Image
 
-# nbformat and nbclient take two seconds to import, so that only execute does.
+# nbformat and nbclient are imported in execute alone, as that takes two seconds.
 
 ROOT = Path(__file__).resolve().parents[1]
 METADATA = {
@@ -26,7 +28,7 @@ METADATA = {
 CELL_METADATA = ("mystnb", "nbgrader", "tags")
 FOLDERS = ("book", "book/exercises", "exercises/source/ch*")
 WIDGET = "application/vnd.jupyter.widget-view+json"
-# Words of lower case, and not the random ids that editors give.
+# kebab-case, and not one of the random ids that editors give.
 CELL_ID = re.compile(r"(?![0-9a-f]{8}(-|$))[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
@@ -47,7 +49,7 @@ def lines(source):
 
 
 def normalize(notebook):
-    """No trace of the editor, the machine or the widgets; streams in one piece."""
+    """Remove what the editor, the machine and the widgets left, and join the pieces of a stream."""
     notebook |= {"metadata": METADATA, "nbformat": 4, "nbformat_minor": 5}
     for cell in notebook["cells"]:
         cell["metadata"] = {key: cell["metadata"][key] for key in CELL_METADATA if key in cell["metadata"]}
@@ -80,7 +82,11 @@ def pixels(png):
 
 
 def execute(path, before=None):
-    """The notebook after a run; pictures that look as before (there, or in the file) keep their bytes."""
+    """The notebook after a run.
+
+    A picture whose pixels are the same as in `before` (or in the file) keeps its bytes: another version of
+    matplotlib or zlib would write it in others.
+    """
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
     from nbformat import v4
@@ -105,7 +111,6 @@ def execute(path, before=None):
         for output in cell["outputs"]:
             if "execution_count" in output:
                 output["execution_count"] = number
-    # Another version of matplotlib or zlib writes the same picture in other bytes.
     before = pictures(before or read(path))
     for place, data in pictures(notebook).items():
         old = before.get(place, {}).get("image/png")
@@ -121,10 +126,12 @@ def faults(path):
     found += [f"{count} cells have the id {name!r}" for name, count in Counter(ids).items() if count > 1]
     counts = [cell["execution_count"] for cell in code_cells(notebook)]
     if counts != list(range(1, len(counts) + 1)):
-        found.append(f"not stored from one run top to bottom: make notebooks NOTEBOOKS={path}")
+        found.append(
+            f"the outputs are not from one run from top to bottom: run make notebooks NOTEBOOKS={path}"
+        )
     normalize(notebook)
     if text(notebook) != path.read_text(encoding="utf-8"):
-        found.append(f"not normalized: .venv/bin/python tools/notebooks.py normalize {path}")
+        found.append(f"not in the stored form: run .venv/bin/python tools/notebooks.py normalize {path}")
     return [f"{path}: {fault}" for fault in found]
 
 

@@ -43,7 +43,7 @@ def statements(notebook: dict) -> list[str]:
 def test_every_chapter_has_its_exercises():
     assert [int(path.stem[2:]) for path in SOURCES] == list(CHAPTERS)
     students = sorted(path.name for path in (tool.BOOK / "exercises").glob("*.ipynb"))
-    assert students == [tool.face(path, "exercises").name for path in SOURCES]
+    assert students == [tool.made_path(path, "exercises").name for path in SOURCES]
 
 
 @each_source
@@ -85,13 +85,13 @@ def test_a_figure_is_announced_drawn_and_read(source: Path):
 @each_source
 def test_the_committed_faces_fit(source: Path):
     """What make lint asks, too: no drift, solutions right, stubs not attempted."""
-    assert list(tool.faults(source, tool.face(source, "exercises"))) == []
+    assert list(tool.faults(source, tool.made_path(source, "exercises"))) == []
 
 
 @each_source
 def test_a_student_sees_no_solution(source: Path):
     notebook = read(source)
-    made = read(tool.face(source, "exercises"))
+    made = read(tool.made_path(source, "exercises"))
     text = "\n".join(map(source_of, made["cells"]))
     assert not re.search(r"BEGIN|END|HIDDEN|strict=True|\*\*Solution", text)
     assert not any(tool.SOLUTION in cell["metadata"].get("tags", []) for cell in made["cells"])
@@ -176,7 +176,7 @@ def test_grey_images_are_announced(number):
 @each_source
 def test_lost_metadata_are_restored(source: Path):
     """Some editors give cells ids of their own and drop what they do not know."""
-    notebook = read(tool.face(source, "exercises"))
+    notebook = read(tool.made_path(source, "exercises"))
     lost = copy.deepcopy(notebook)
     for number, cell in enumerate(lost["cells"]):
         cell["metadata"].pop("nbgrader", None)
@@ -297,7 +297,7 @@ def test_solution_pages_and_their_table(without, tmp_path, monkeypatch):
     (tmp_path / "book" / "solutions").mkdir(parents=True)
     (tmp_path / "book" / "solutions" / "old.ipynb").write_text("of an earlier build")
     for path in SOURCES:
-        (tmp_path / "book" / tool.face(path, "x").name).touch()
+        (tmp_path / "book" / tool.made_path(path, "x").name).touch()
     monkeypatch.setattr(tool, "ROOT", tmp_path)
     monkeypatch.setattr(tool, "BOOK", tmp_path / "book")
     tool.pages(without)
@@ -309,7 +309,7 @@ def test_solution_pages_and_their_table(without, tmp_path, monkeypatch):
         assert toc == yaml.safe_load((tmp_path / "_toc.yml").read_text())
     else:
         assert captions.index("Solutions") == captions.index("Exercises") + 1
-        assert made == [tool.face(path, "x").name for path in SOURCES]
+        assert made == [tool.made_path(path, "x").name for path in SOURCES]
         listed = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
         assert all(f"book/solutions/{Path(name).stem}" in listed for name in made)
 

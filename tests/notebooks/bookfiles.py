@@ -61,7 +61,7 @@ PAGES = sorted(BOOK.glob("*.md"))
 
 
 def title(path: Path) -> str:
-    """What tells the tests of a file from those of another: exercises/04_kl."""
+    """The pytest id of a file: exercises/04_kl."""
     return path.stem if path.parent in (BOOK, ROOT) else f"{path.parent.name}/{path.stem}"
 
 

@@ -35,11 +35,22 @@ def test_readme_links_there():
     assert address().colab in readme and address().repository in readme and address().site in readme
 
 
-def test_nobody_else_says_it():
-    """Nor names the address of any copy, in Colab or as what to install."""
+def test_address_appears_only_in_known_files():
+    """Nor does the address of a fork, as a link to Colab or as an archive to install."""
     known = {ROOT / "pyproject.toml", ROOT / "README.md", Path(__file__), *notebooks()}
     known |= {*(ROOT / "book" / "solutions").glob("*")}  # made from the instructor's notebooks by the build
-    tops = (".github", ".binder", "book", "site_extension", "tests", "tools", "vae_lib")
+    tops = (
+        ".ci",
+        ".github",
+        ".binder",
+        "book",
+        "exercises",
+        "grading",
+        "site_extension",
+        "tests",
+        "tools",
+        "vae_lib",
+    )
     files = [
         *ROOT.glob("*.*"),
         ROOT / "Makefile",

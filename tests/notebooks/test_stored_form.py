@@ -102,9 +102,9 @@ def stored():
         ("'Some_Cell'", lambda notebook: notebook["cells"][0].update(id="Some_Cell")),
         ("'c1f2a3b4'", lambda notebook: notebook["cells"][0].update(id="c1f2a3b4")),
         ("2 cells have the id 'text'", lambda notebook: notebook["cells"][0].update(id="text")),
-        ("top to bottom", lambda notebook: notebook["cells"][0].update(execution_count=3)),
-        ("not normalized", lambda notebook: notebook.update(metadata=METADATA | {"widgets": {}})),
-        ("not normalized", lambda notebook: notebook["cells"][1]["metadata"].update(collapsed=True)),
+        ("from one run", lambda notebook: notebook["cells"][0].update(execution_count=3)),
+        ("not in the stored form", lambda notebook: notebook.update(metadata=METADATA | {"widgets": {}})),
+        ("not in the stored form", lambda notebook: notebook["cells"][1]["metadata"].update(collapsed=True)),
     ],
 )
 def test_check_names_the_fault(fault, spoil, tmp_path):

@@ -76,7 +76,7 @@ def test_no_file_of_a_book_without_solutions_has_one(without):
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 def test_the_download_of_an_exercise_has_no_solution(source, html):
-    name = tool.face(source, "exercises").relative_to(ROOT)
+    name = tool.made_path(source, "exercises").relative_to(ROOT)
     page = parsed(html / name.with_suffix(".html"))
     (link,) = page.select("a.btn-download-source-button")
     download = (html / name.parent / link["href"]).resolve()
@@ -90,7 +90,7 @@ def test_the_download_of_an_exercise_has_no_solution(source, html):
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 def test_the_solution_page_shows_them(source, html):
-    name = tool.face(source, "solutions").relative_to(ROOT).with_suffix(".html")
+    name = tool.made_path(source, "solutions").relative_to(ROOT).with_suffix(".html")
     if "solutions" not in (ROOT / "_build" / "toc.yml").read_text(encoding="utf-8"):
         pytest.skip("the book was built with SOLUTIONS=0")
     page = parsed(html / name)
