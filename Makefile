@@ -1,20 +1,20 @@
-# make book      the site: sets up .venv, runs the notebooks, writes the pages; SOLUTIONS=0 leaves the solutions out
-# make check     lint, then every test that needs no site and no browser
-# make test      make check, then make book and the tests that need the built book (make test-built)
-# make lint      style of the code, stored form of the notebooks, exercises, spelling
-# make serve     opens the site on localhost
-# make lab       opens the notebooks in JupyterLab
-# make notebooks   runs the notebooks and stores what they show; NOTEBOOKS=book/03_elbo.ipynb for one
-# make exercises   runs the solutions and makes the students' notebooks from them; CHAPTERS=4 for one
-# make grade     grades a class: SUBMISSIONS=export.zip ASSIGNMENT=ch04, and ROSTER=class.csv if there is one
+# make book           the site: sets up .venv, runs the notebooks, writes the pages; SOLUTIONS=0 leaves the solutions out
+# make check          lint, then every test that needs no site and no browser
+# make test           make check, then make book and the tests that need the built book (make test-built)
+# make lint           style of the code, stored form of the notebooks, exercises, spelling
+# make serve          opens the site on localhost
+# make lab            opens the notebooks in JupyterLab
+# make notebooks      runs the notebooks and stores what they show; NOTEBOOKS=book/03_elbo.ipynb for one
+# make exercises      runs the solutions and makes the students' notebooks from them; CHAPTERS=4 for one
+# make grade          grades a class: SUBMISSIONS=export.zip ASSIGNMENT=ch04, and ROSTER=class.csv if there is one
 # make grading-test   the tests of that, in .venv-grading, which make grading sets up
 # make colab-test     runs every notebook among Colab's packages, in .venv-colab, which make colab sets up
-# make links     looks up every link out of the book (network)
-# make address   writes REPOSITORY=https://github.com/me/my-fork to all places that name the repository
+# make links          looks up every link out of the book (network)
+# make address        writes REPOSITORY=https://github.com/me/my-fork to all places that name the repository
 # make bench, make bench-site, make bench-grading   what training, an explorer and a submission cost
-# make mutations   plants small faults and tells which command sees each (hours)
-# make pins      writes requirements.txt anew (needs uv)
-# make clean     removes what was built; make distclean also .venv and its like
+# make mutations      plants small faults and tells which command sees each (hours)
+# make pins           writes requirements.txt anew (needs uv)
+# make clean          removes what was built; make distclean also .venv and its like
 # Another Python: make book PYTHON=python3.12
 
 PYTHON ?= python3
@@ -29,13 +29,13 @@ COLAB_TORCH ?= $(shell grep '^torch==' requirements.txt)
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 # The version is part of the name, so that another PYTHON= makes another .venv.
 INSTALLED := .venv/installed-$(VERSION)
+# A newer Python gets a note, an older one than the first is refused.
+TRIED := 3.10 3.11 3.12 3.13
 GRADER := .venv-grading/bin/python
 SOURCES := _config.yml _toc.yml requirements.txt package-lock.json $(filter-out %.pyc book/solutions%,$(wildcard \
   book/* book/*/* exercises/source/*/* vae_lib/*.* vae_lib/*/*.* vae_lib/*/*/*.* site_extension/*.* site_extension/static/* tools/*.py))
 # The stamp says whether the book that stands has solutions; another SOLUTIONS is a reason to build.
 OTHER := $(if $(filter $(SOLUTIONS),$(shell cat _build/book.stamp 2>/dev/null)),,other)
-
-TRIED := 3.10 3.11 3.12 3.13
 
 book: _build/book.stamp
 	@$(PY) -c 'from pathlib import Path; print("The book is at", Path("_build/html/index.html").absolute().as_uri())'
@@ -188,5 +188,5 @@ _build/book.stamp: $(INSTALLED) $(SOURCES) $(OTHER)
 	@mv _build/next/_build/html _build/html && rm -rf _build/next _build/last
 	@echo $(SOLUTIONS) > "$@"
 
-.PHONY: book check test test-built install help serve bench bench-site grading colab grade grading-test bench-grading colab-test lab address lint mutations links notebooks exercises \
-  pins clean distclean other
+.PHONY: book check test test-built install help serve bench bench-site grading colab grade grading-test bench-grading \
+  colab-test lab address lint mutations links notebooks exercises pins clean distclean other

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import csv
+import functools
 import re
 import shutil
 from pathlib import Path
@@ -19,13 +20,24 @@ from grading.preflight import preflight
 CHAPTERS = sorted(path.name for path in (ROOT / "exercises" / "source").glob("ch*"))
 
 
+@pytest.fixture(scope="module")
+def released(tmp_path_factory):
+    """What nbgrader releases to students of a chapter, made once and changed by no test."""
+
+    @functools.cache
+    def release(chapter: str):
+        return Course(tmp_path_factory.mktemp(chapter) / "out", ROOT / "exercises", chapter).release
+
+    return release
+
+
 def student_notebook(chapter: str) -> Path:
     return next((ROOT / "book" / "exercises").glob(f"{chapter.removeprefix('ch')}_*.ipynb"))
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
-def test_nbgrader_reads_the_assignment(chapter: str, tmp_path: Path):
-    release = Course(tmp_path / "out", ROOT / "exercises", chapter).release
+def test_nbgrader_reads_the_assignment(chapter: str, released):
+    release = released(chapter)
     stated = re.search(r"\*\*Points:\*\* (\d+)\.", release.cells[0].source)[1]
     checks = [
         cell.metadata.nbgrader for cell in release.cells if cell.metadata.get("nbgrader", {}).get("grade")
@@ -38,8 +50,8 @@ def test_nbgrader_reads_the_assignment(chapter: str, tmp_path: Path):
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
-def test_deleted_checks_figures_and_imports_are_put_back(chapter: str, tmp_path: Path):
-    release = Course(tmp_path / "out", ROOT / "exercises", chapter).release
+def test_deleted_checks_figures_and_imports_are_put_back(chapter: str, released):
+    release = released(chapter)
     notebook = nbformat.read(student_notebook(chapter), as_version=4)
     checks = [cell.id for cell in notebook.cells if cell.id.endswith("-check")]
     without_checks = preflight(text(without(copy.deepcopy(notebook), *checks)), release)

@@ -1,4 +1,4 @@
-"""One line of pyproject.toml says where the repository is; every other place that says so agrees with it."""
+"""One line of pyproject.toml names the repository; every other place that names it agrees with that line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FORK = Address("Me", "my.fork", "0.1.0")
 
 
 @each_notebook
-def test_notebook_installs_from_there_before_anything_else(path: Path):
+def test_second_cell_of_a_notebook_installs_vae_lib_from_the_address(path: Path):
     title, install, *others = nbformat.read(path, as_version=4).cells
     assert title.cell_type == "markdown" and install.id == "install", "make address puts it there"
     assert install.source == address().install_cell(), "make address"
@@ -29,7 +29,7 @@ def test_notebook_installs_from_there_before_anything_else(path: Path):
     assert "install" not in {cell.id for cell in others}
 
 
-def test_readme_links_there():
+def test_links_of_the_readme_have_the_address():
     readme = (ROOT / "README.md").read_text(encoding="utf8")
     assert readme == address().in_readme(readme), "make address"
     assert address().colab in readme and address().repository in readme and address().site in readme
@@ -65,19 +65,19 @@ def test_address_appears_only_in_known_files():
     assert [file for file in read if ours.search(file.read_text(encoding="utf8"))] == []
 
 
-def test_version_is_one():
+def test_library_and_address_have_the_same_version():
     assert vae_lib.__version__ == address().version
     assert address().archive.endswith(f"/v{vae_lib.__version__}.zip")
 
 
-def test_pages_of_a_user_have_no_folder():
+def test_site_of_a_user_has_no_folder():
     assert FORK.site == "https://me.github.io/my.fork/"
     assert Address("Me", "me.github.io", "1").site == "https://me.github.io/"
 
 
 @pytest.fixture
 def fork(tmp_path: Path):
-    """A copy of all that has the address, in which the tool can be run."""
+    """A copy of the files that name the repository, in which the tool can be run."""
     (tmp_path / "book" / "exercises").mkdir(parents=True)
     for file in ("pyproject.toml", "README.md"):
         shutil.copy(ROOT / file, tmp_path)
@@ -96,7 +96,7 @@ def run(tool: str, fork: Path, *arguments: str):
     return subprocess.run(command, cwd=fork, capture_output=True, text=True)
 
 
-def test_one_command_sets_it_for_a_fork(fork: Path):
+def test_one_command_writes_the_address_of_a_fork(fork: Path):
     done = run("address", fork, "https://github.com/Me/my.fork.git")
     assert done.returncode == 0, done.stderr
     paths = [fork / "book" / "old.ipynb", fork / "book" / "exercises" / "new.ipynb"]
@@ -115,7 +115,7 @@ def test_one_command_sets_it_for_a_fork(fork: Path):
 
 
 @pytest.mark.parametrize("wrong", ["me/my-fork", "https://example.org/me/my-fork", "https://github.com/me"])
-def test_what_is_no_repository_on_github_is_refused(fork: Path, wrong: str):
+def test_an_address_that_is_no_repository_on_github_is_refused(fork: Path, wrong: str):
     before = (fork / "pyproject.toml").read_text()
     done = run("address", fork, wrong)
     assert done.returncode == 2 and f"{wrong}: not of the form https://github.com/OWNER/NAME" in done.stderr
@@ -123,7 +123,7 @@ def test_what_is_no_repository_on_github_is_refused(fork: Path, wrong: str):
 
 
 def install(monkeypatch, there: bool, result=None):
-    """Run the install cell where vae_lib is there or not; what it ran."""
+    """Run the install cell, with vae_lib installed or not; returns the commands that it ran."""
     ran = []
     monkeypatch.setattr("importlib.util.find_spec", lambda name: there or None)
     monkeypatch.setattr("subprocess.run", lambda command, **_: ran.append(command) or result)
@@ -131,18 +131,18 @@ def install(monkeypatch, there: bool, result=None):
     return ran
 
 
-def test_install_cell_does_nothing_where_vae_lib_is_there(monkeypatch, capsys):
+def test_install_cell_does_nothing_if_vae_lib_is_installed(monkeypatch, capsys):
     assert install(monkeypatch, there=True) == []
     assert capsys.readouterr() == ("", "")
 
 
-def test_install_cell_touches_nothing_but_vae_lib(monkeypatch, capsys):
+def test_install_cell_changes_no_other_package(monkeypatch, capsys):
     (command,) = install(monkeypatch, there=False, result=SimpleNamespace(returncode=0, stderr=""))
     assert {"--no-deps", "--no-build-isolation", address().archive} < set(command)
     assert capsys.readouterr() == ("", "")
 
 
-def test_install_cell_says_what_to_do_when_it_fails(monkeypatch):
+def test_install_cell_tells_what_to_do_when_it_fails(monkeypatch):
     failed = SimpleNamespace(returncode=1, stderr="ERROR: no route to host")
     with pytest.raises(RuntimeError) as told:
         install(monkeypatch, there=False, result=failed)

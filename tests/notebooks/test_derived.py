@@ -1,4 +1,4 @@
-"""What a chapter derives is held against vae_lib in that chapter, and every correction has its place."""
+"""A chapter compares what it derives with vae_lib, and every correction of the article has its place."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bookfiles import BOOK, NOTEBOOKS, ROOT, by_name
 
 from vae_lib import estimators, gaussian, likelihoods, linear_gaussian, objective, training
 
-# Public name -> the chapter that derives it and compares it in a cell whose id starts with "check-".
+# Public name -> the chapter that derives it, and compares the two in a cell whose id begins with "check-".
 DERIVED = {
     "log_marginal_naive": "02_likelihood",
     "log_weights": "02_likelihood",
@@ -33,7 +33,7 @@ DERIVED = {
     "Gaussian": "07_reconstruction_loss",
     "fit": "08_training",
 }
-# Not formulas: containers, the interface of a model, what hands on to another function, a device.
+# No formulas: containers, the interface of a model, functions that only call another one, a device.
 NOT_DERIVED = {
     "ELBO",
     "Evaluation",
@@ -47,12 +47,12 @@ NOT_DERIVED = {
 
 
 @pytest.mark.parametrize("name", DERIVED)
-def test_the_chapter_holds_its_derivation_against_the_library(name: str):
+def test_chapter_compares_its_derivation_with_the_library(name: str):
     cells = [cell.source for cell in by_name(DERIVED[name]).code if cell.id.startswith("check-")]
     assert any(re.search(rf"\b{name}\(", source) and "assert" in source for source in cells)
 
 
-def test_no_function_is_left_out():
+def test_every_public_name_is_listed():
     public = set()
     for module in (gaussian, likelihoods, estimators, objective, training):
         members = inspect.getmembers(module, lambda m: inspect.isfunction(m) or inspect.isclass(m))
@@ -64,7 +64,7 @@ def test_no_function_is_left_out():
 
 
 def corrections() -> dict[int, str]:
-    """Number of the correction -> notebook that has its box."""
+    """The number of each correction -> the notebook with its box."""
     found = {}
     for notebook in NOTEBOOKS:
         for number in re.findall(r"^> \*\*Correction (\d+)\.\*\*", notebook.markdown, re.M):

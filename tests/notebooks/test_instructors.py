@@ -1,4 +1,4 @@
-"""The page for instructors agrees with the notebooks, with make and with the checks."""
+"""What the page for instructors says of the notebooks, of make and of the checks is so."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KNOWN = syllabus.chapters()
 
 
 def stated(notebook) -> tuple[int, int]:
-    """Minutes at the head of a chapter, and of its exercises; 0 if it has none."""
+    """The minutes that the chapter states, and those that its exercises state; 0 if it has none."""
     heads = [notebook.path, ROOT / "exercises" / "source" / f"ch{notebook.path.name[:2]}"]
     heads[1] = heads[1] / f"{heads[1].name}.ipynb"
     texts = [path.read_text(encoding="utf8") if path.is_file() else "**Time:** 0 min" for path in heads]

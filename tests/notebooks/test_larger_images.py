@@ -1,4 +1,4 @@
-"""The 28×28 part of chapter 8: it runs where idx files are, and says what is missing where they are not."""
+"""The 28×28 part of chapter 8 runs if there are idx files, and tells what is missing if there are none."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def enlarged_digits(folder) -> None:
 
 
 def run(monkeypatch, capsys) -> tuple[str, dict]:
-    """What the cells print, and the names that they leave."""
+    """What the cells print, and the names that they define."""
     monkeypatch.setattr(plt, "show", lambda: None)
     notebook, names = by_name("08_training"), {}
     for cell in ("setup", *CELLS):

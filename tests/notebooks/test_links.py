@@ -1,4 +1,4 @@
-"""Links in the book lead somewhere on GitHub and in Jupyter, too; links out of the book are asked for."""
+"""Links in the book lead to files and headings, on GitHub and in Jupyter too; make links looks up the others."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_links_lead_to_files_and_headings(path: Path):
 
 @pytest.fixture
 def host(tmp_path_factory):
-    """A server that has /good and nothing else."""
+    """The address of a server that has the page /good and no other."""
     folder = tmp_path_factory.mktemp("host")
     (folder / "good").write_text("here")
 

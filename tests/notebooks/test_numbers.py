@@ -1,4 +1,4 @@
-"""Nothing in the text is a number that no cell printed, and what chapters share they agree on."""
+"""Every number in the text was printed by a cell; chapters agree on the numbers and equations they share."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def claims(markdown: str) -> list[tuple[str, str]]:
 
 
 def was_printed(number: str, sources: set[float]) -> bool:
-    """Is there a number that rounds to this one, as it stands or as a percentage?"""
+    """Does one of the sources round to this number, as it is or as a percentage?"""
     decimals = len(number.partition(".")[2])
     tolerance = 0.5 * 10**-decimals * 1.0001
     return any(abs(source * scale - float(number)) <= tolerance for source in sources for scale in (1, 100))

@@ -1,4 +1,4 @@
-"""Every chapter asks two or three questions before its summary, with a reason for each of their answers."""
+"""Every chapter asks two or three questions before its summary, with a reason for each option."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""tools/notebooks.py: running a notebook again changes nothing, and check finds what should not be stored."""
+"""tools/notebooks.py: executing again changes nothing, and check finds what should not be stored."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def messy(tmp_path):
     return path
 
 
-def test_normalize_leaves_what_is_worth_storing(messy):
+def test_normalize_removes_what_editors_and_machines_add(messy):
     tool("normalize", messy)
     notebook = v4.reads(messy.read_text())
     nbformat.validate(notebook)
@@ -66,7 +66,7 @@ def test_normalize_leaves_what_is_worth_storing(messy):
     assert messy.read_text() == as_jupyter_writes + "\n"
 
 
-def test_running_again_changes_nothing(messy):
+def test_executing_again_changes_nothing(messy):
     tool("execute", messy)
     assert faults(messy) == []
     notebook = read(messy)
@@ -80,7 +80,7 @@ def test_running_again_changes_nothing(messy):
     assert other["image/png"] != red and messy.read_text() == before
 
 
-def test_a_notebook_that_raises_is_named_and_left_alone(messy):
+def test_a_notebook_that_raises_is_named_and_not_changed(messy):
     notebook = read(messy)
     notebook["cells"][1]["source"] = "assert 1 == 2, 'one is not two'"
     messy.write_text(before := text(notebook))

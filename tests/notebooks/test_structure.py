@@ -1,4 +1,4 @@
-"""Every chapter has the same plan, runs anywhere, and shows nothing that Colab would show raw."""
+"""Chapters have one plan, and Jupyter, Colab and the site show their text and outputs in the same way."""
 
 from __future__ import annotations
 
@@ -187,13 +187,12 @@ def test_stated_minutes(notebook: Notebook):
     figures = sum("fig" in cell.id for cell in code)
     minutes = len(prose.split()) / 160 + (len(TAG.findall(notebook.markdown)) + figures) / 2 + len(code)
     wanted = 5 * round(minutes / 5)
-    print(f"{notebook.name}: {wanted} minutes")
     stated = re.search(r"^\*\*Time:\*\* (\d+) minutes\.", notebook.cells[0].source, re.M)
     assert stated and int(stated[1]) == wanted, f"should read **Time:** {wanted} minutes."
 
 
 @each_notebook
-def test_the_map_on_the_first_page_agrees(notebook: Notebook):
+def test_first_page_has_title_and_minutes_of_the_chapter(notebook: Notebook):
     title = re.match(r"# (.+)", notebook.cells[0].source)[1]
     minutes = re.search(r"^\*\*Time:\*\* (\d+) minutes", notebook.cells[0].source, re.M)[1]
     row = rf"^\| \[{re.escape(title)}\]\({notebook.name}\.ipynb\) \| .+\? \| {minutes} \|$"

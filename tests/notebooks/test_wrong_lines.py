@@ -1,4 +1,4 @@
-"""Chapter 9 shows the lines of the gallery as they stand in its source, and gives each bug its row."""
+"""Chapter 9 shows the lines of the gallery as its source has them, and its tables have a row for each bug."""
 
 from __future__ import annotations
 
