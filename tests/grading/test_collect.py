@@ -101,6 +101,11 @@ def test_late_is_kept(tmp_path: Path):
     assert [(s.name, s.late) for s in collect(folder)] == [("li", True), ("wu", False)]
 
 
+def test_one_late_file_makes_a_submission_late(tmp_path: Path):
+    folder = export(tmp_path, "li_502_9001_a.ipynb", "li_LATE_502_9002_b.ipynb")
+    assert [(s.late, len(s.files)) for s in collect(folder)] == [(True, 2)]
+
+
 def test_a_folder_without_a_file_is_a_student(tmp_path: Path):
     (tmp_path / "export" / "ana").mkdir(parents=True)
     assert told(tmp_path / "export") == [("ana", "ana", "ana", [])]

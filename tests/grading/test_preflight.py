@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 
@@ -189,6 +190,14 @@ def test_a_missing_answer_is_named_and_left_as_released(release):
     mended = mend(notebook, release)
     assert mended.missing == ["exercise-1-2-answer"]
     assert toy.STUB["1.2"] in toy.cell(mended.notebook, "exercise-1-2-answer").source
+
+
+def test_an_answer_of_which_only_a_part_stands_elsewhere_is_missing(release):
+    release = copy.deepcopy(release)
+    toy.cell(release, "exercise-1-2-answer").source += "\n\ndef subtract(a, b):\n    ..."
+    notebook = toy.without(toy.right(), "exercise-1-2-answer")
+    notebook.cells.append(v4.new_code_cell(toy.RIGHT["1.2"], id="own"))
+    assert mend(notebook, release).missing == ["exercise-1-2-answer"]
 
 
 def test_two_answers_in_one_cell_are_not_overwritten_by_a_stub(release):

@@ -1,4 +1,4 @@
-"""Links in the book lead to files and headings, on GitHub and in Jupyter too; make links looks up the others."""
+"""Links within the book lead to files and headings, in Jupyter too; make links looks up those out of it."""
 
 from __future__ import annotations
 
