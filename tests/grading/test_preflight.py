@@ -196,7 +196,7 @@ def test_an_answer_of_which_only_a_part_stands_elsewhere_is_missing(release):
     release = copy.deepcopy(release)
     toy.cell(release, "exercise-1-2-answer").source += "\n\ndef subtract(a, b):\n    ..."
     notebook = toy.without(toy.right(), "exercise-1-2-answer")
-    notebook.cells.append(v4.new_code_cell(toy.RIGHT["1.2"], id="own"))
+    toy.cell(notebook, "exercise-1-1-answer").source += "\n" + toy.RIGHT["1.2"]
     assert mend(notebook, release).missing == ["exercise-1-2-answer"]
 
 
