@@ -51,6 +51,12 @@ def run_side_by_side(app, env, names):
     )
 
 
+def drop_widget_state(app, env):
+    """Leave out the state that widgets had when the kernel stopped: the site shows no widget from it."""
+    for metadata in env.nb_metadata.values():
+        metadata.get("js_files", {}).pop("ipywidgets_state", None)
+
+
 def describe(path, traceback):
     """One line: the notebook, its cell (counted from 1, code and text alike) and the error."""
     traceback = re.sub(r"\x1b\[[0-9;]*m", "", traceback)
@@ -84,4 +90,5 @@ def report_failures(app, exception):
 def setup(app):
     app.connect("config-inited", choose_cache)
     app.connect("env-before-read-docs", run_side_by_side)
+    app.connect("env-updated", drop_widget_state)
     app.connect("build-finished", report_failures)
