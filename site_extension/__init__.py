@@ -11,6 +11,7 @@ from . import (
     colab,
     colours,
     explorers,
+    fonts,
     formulas,
     light,
     not_found,
@@ -35,6 +36,7 @@ def add_assets(app):
     assets.mkdir(parents=True, exist_ok=True)
     colours.write(assets)
     explorers.write(assets)
+    fonts.write(assets)
     formulas.copy_sheet(assets)
     preview.draw(assets / preview.PICTURE, app.config.html_title)
     app.config.html_favicon = str(assets / "icon.svg")
@@ -46,6 +48,18 @@ def add_assets(app):
 
 def setup(app):
     app.connect("builder-inited", add_assets)
-    for part in (colab, explorers, formulas, light, not_found, notebooks, pages, preview, search, syllabus):
+    for part in (
+        colab,
+        explorers,
+        fonts,
+        formulas,
+        light,
+        not_found,
+        notebooks,
+        pages,
+        preview,
+        search,
+        syllabus,
+    ):
         part.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": False}

@@ -119,7 +119,7 @@ export class Picture {
   constructor(ctx, width, height, color, layer) {
     Object.assign(this, { ctx, width, height, color, kept: layer, handles: [], narrow: width < 520 });
     ctx.clearRect(0, 0, width, height);
-    ctx.font = (this.narrow ? 12 : 13) + "px system-ui, sans-serif";
+    ctx.font = (this.narrow ? 12 : 13) + "px Book Sans, Book Mono, system-ui, sans-serif";
     ctx.lineCap = ctx.lineJoin = "round";
   }
 
