@@ -41,7 +41,7 @@ def add_assets(app):
     preview.draw(assets / preview.PICTURE, app.config.html_title)
     app.config.html_favicon = str(assets / "icon.svg")
     app.config.html_static_path += [str(STATIC), str(assets)]
-    for sheet in ("katex.min.css", "colours.css", "book.css"):
+    for sheet in ("fonts.css", "katex.min.css", "colours.css", "book.css"):
         app.add_css_file(sheet)
     app.add_js_file("book.js", loading_method="defer")
 

@@ -39,7 +39,7 @@ CHARACTERS = (
 
 
 def embedded(font: TTFont, characters: str, features: Iterable[str] = ()) -> str:
-    """The value of `src` in a CSS rule: the font with no other characters and OpenType features than these."""
+    """The value of `src` in a CSS rule: the font with these characters and OpenType features only."""
     options = subset.Options(layout_features=list(features), hinting=False)
     options.drop_tables += ["FFTM"]  # of the font editor
     cutter = subset.Subsetter(options)
@@ -78,7 +78,7 @@ def write(folder: Path):
 
 
 class Text(HTMLParser):
-    """The characters of a page in `seen`, without those of formulas, which have KaTeX's fonts, and of scripts."""
+    """Collects in `seen` the characters of a page without scripts and formulas, which have KaTeX's fonts."""
 
     VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
 
@@ -123,8 +123,8 @@ def check(app, exception):
     for file, seen in texts.items():
         if found := lacking(seen):
             raise ExtensionError(
-                f"{file.name} has {' '.join(found)}, which the book's fonts lack: use another character, or add "
-                "it to CHARACTERS in site_extension/fonts.py"
+                f"{file.name} has {' '.join(found)}, which the book's fonts lack: use another character, or "
+                "add it to CHARACTERS in site_extension/fonts.py"
             )
 
 

@@ -18,6 +18,8 @@ from sphinx.util.nodes import make_refnode
 
 from tools import npm
 
+from .patch import patch
+
 # One request and one answer a line. strict is off because Jupyter's renderer, too, lets
 # Greek letters stand in a formula as they are.
 SERVER = """
@@ -45,7 +47,7 @@ def copy_sheet(folder: Path):
         dist / "fonts", folder / "fonts", ignore=shutil.ignore_patterns("*.woff", "*.ttf"), dirs_exist_ok=True
     )
     css = (dist / "katex.min.css").read_text(encoding="utf-8")
-    css = re.sub(r',url\(fonts/[^)]*\) format\("(woff|truetype)"\)', "", css)
+    css = patch(css, r',url\(fonts/[^)]*\) format\("(woff|truetype)"\)', "", "katex.min.css", "KaTeX")
     (folder / "katex.min.css").write_text(css, encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""Every page: boxes, the quick check, the pipeline drawing, and image sizes, so that the layout does not shift."""
+"""Boxes, the quick check, the pipeline drawing, and image sizes, so that the layout does not shift."""
 
 import re
 import struct
