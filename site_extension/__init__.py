@@ -1,5 +1,8 @@
-"""What the site needs beyond stock Jupyter Book: formulas and explorers drawn when the book is built,
-the book's colours as a stylesheet, boxes, the pipeline drawing, and nothing fetched from elsewhere."""
+"""The Sphinx extension of the site: what it needs beyond Jupyter Book.
+
+Formulas and explorers are drawn when the book is built; colours, fonts and boxes are the book's own;
+a page loads nothing from another host.
+"""
 
 from pathlib import Path
 
@@ -27,12 +30,12 @@ STATIC = Path(__file__).parent / "static"
 
 
 def add_assets(app):
-    """Put our stylesheets, script and fonts beside those of the theme."""
+    """Write our stylesheets, scripts and fonts, and add them to every page."""
     try:
         npm.install()
     except RuntimeError as error:
         raise ExtensionError(str(error)) from error
-    # Generated files live outside the output folder, so that a fresh build finds them again.
+    # Outside the output folder, which make removes before each build.
     assets = Path(app.srcdir) / "_build" / "assets"
     assets.mkdir(parents=True, exist_ok=True)
     colours.write(assets)

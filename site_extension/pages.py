@@ -61,7 +61,7 @@ class BoxClasses(SphinxTransform):
 
 
 class Verdicts(SphinxTransform):
-    """In the section "Quick check", the first word of a reason is a class as well: right or wrong."""
+    """In the section "Quick check", a bold "Right." or "No." gets the class right or wrong."""
 
     default_priority = 400
 
@@ -73,7 +73,7 @@ class Verdicts(SphinxTransform):
 
 
 class NoBreaks(SphinxTransform):
-    """No line ends within 10 000 or σ = 1, nor between a short formula and the stop after it."""
+    """No line breaks within 10 000 or σ = 1, nor between a short formula and the punctuation after it."""
 
     default_priority = 400
 
@@ -95,7 +95,7 @@ class NoBreaks(SphinxTransform):
 
 
 class Pipeline(Directive):
-    """The drawing of the argument; the argument of the directive names the parts to highlight."""
+    """The directive for the drawing of the whole model; its argument names the parts to highlight."""
 
     optional_arguments = 1
     final_argument_whitespace = True
