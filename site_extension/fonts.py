@@ -1,11 +1,13 @@
 """The book's own fonts, so that a page has the same lines and heights on every computer.
 
-fonts.css holds the fonts themselves, cut down to the characters in use: 57 KB. A browser has them before it
-draws the page, so that the layout does not shift; a page that is opened from a folder has them, too.
+fonts.css holds the fonts themselves, cut down to the characters in use: 57 KB as sent. So a page that is opened
+from a folder has them, too, and no request can be late. A script at the head of a page begins to load them at
+once: then they are there before the first paint, and the layout does not shift.
 """
 
 import base64
 import io
+import json
 import unicodedata
 from collections.abc import Iterable
 from html.parser import HTMLParser
@@ -77,6 +79,16 @@ def write(folder: Path):
     (folder / "fonts.LICENSE.txt").write_text("\n\n".join(texts), encoding="utf-8")
 
 
+def load_first(app, pagename, templatename, context, doctree):
+    """Let a page load its fonts before its body has arrived: those of the book, of icons and of formulas."""
+    shown = ["1em Book Sans", "600 1em Book Sans", "italic 1em Book Sans", "1em Book Mono"]
+    shown.append('900 1em "Font Awesome 6 Free"')
+    if 'class="katex' in context.get("body", ""):
+        shown += ["1em KaTeX_Main", "italic 1em KaTeX_Math"]
+    script = f"for (const font of {json.dumps(shown)}) document.fonts.load(font);"
+    app.add_js_file(None, body=script, priority=100)  # before the scripts of the theme
+
+
 class Text(HTMLParser):
     """Collects in `seen` the characters of a page without scripts and formulas, which have KaTeX's fonts."""
 
@@ -129,4 +141,5 @@ def check(app, exception):
 
 
 def setup(app):
+    app.connect("html-page-context", load_first)
     app.connect("build-finished", check, priority=600)  # after pages.py has changed the pages

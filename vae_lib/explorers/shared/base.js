@@ -767,7 +767,9 @@ export function mount(name, explorer, { model, el }) {
 
 // For the site: brings each card of the page to life as soon as it has arrived, while the rest is still
 // on its way; each has a model of its own. A card is whole when the script behind it runs, which calls.
-export function wake(explorers) {
+export const wake = async (explorers) => {
+  // A canvas does not change when a font arrives, so that the site's fonts come first.
+  await Promise.allSettled(["13px Book Sans", "13px Book Mono"].map((font) => document.fonts.load(font)));
   const done = new Set();
   window.wakeExplorers = () => {
     for (const root of document.querySelectorAll("[data-explorer][data-spec]")) {
@@ -778,7 +780,7 @@ export function wake(explorers) {
   };
   window.wakeExplorers();
   document.addEventListener("DOMContentLoaded", window.wakeExplorers);
-}
+};
 
 function wakeOne(root, explorer) {
   try {
