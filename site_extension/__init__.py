@@ -1,5 +1,8 @@
-"""What the site needs beyond stock Jupyter Book: formulas and explorers drawn when the book is built,
-the book's colours as a stylesheet, boxes, the pipeline drawing, and nothing fetched from elsewhere."""
+"""The Sphinx extension of the site: what it needs beyond Jupyter Book.
+
+Formulas and explorers are drawn when the book is built; colours, fonts and boxes are the book's own;
+a page loads nothing from another host.
+"""
 
 from pathlib import Path
 
@@ -11,6 +14,8 @@ from . import (
     colab,
     colours,
     explorers,
+    fonts,
+    footer,
     formulas,
     light,
     not_found,
@@ -25,27 +30,41 @@ STATIC = Path(__file__).parent / "static"
 
 
 def add_assets(app):
-    """Put our stylesheets, script and fonts beside those of the theme."""
+    """Write our stylesheets, scripts and fonts, and add them to every page."""
     try:
         npm.install()
     except RuntimeError as error:
         raise ExtensionError(str(error)) from error
-    # Generated files live outside the output folder, so that a fresh build finds them again.
+    # Outside the output folder, which make removes before each build.
     assets = Path(app.srcdir) / "_build" / "assets"
     assets.mkdir(parents=True, exist_ok=True)
     colours.write(assets)
     explorers.write(assets)
+    fonts.write(assets)
     formulas.copy_sheet(assets)
     preview.draw(assets / preview.PICTURE, app.config.html_title)
     app.config.html_favicon = str(assets / "icon.svg")
     app.config.html_static_path += [str(STATIC), str(assets)]
-    for sheet in ("katex.min.css", "colours.css", "book.css"):
+    for sheet in ("fonts.css", "katex.min.css", "colours.css", "book.css"):
         app.add_css_file(sheet)
     app.add_js_file("book.js", loading_method="defer")
 
 
 def setup(app):
     app.connect("builder-inited", add_assets)
-    for part in (colab, explorers, formulas, light, not_found, notebooks, pages, preview, search, syllabus):
+    for part in (
+        colab,
+        explorers,
+        fonts,
+        footer,
+        formulas,
+        light,
+        not_found,
+        notebooks,
+        pages,
+        preview,
+        search,
+        syllabus,
+    ):
         part.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": False}

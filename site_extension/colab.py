@@ -1,4 +1,4 @@
-"""Where the site is, and a button on every page that is a notebook: it opens the notebook in Colab."""
+"""The address of the site, and the button that opens a page's notebook in Colab."""
 
 from tools.address import address
 
@@ -8,8 +8,12 @@ def choose_baseurl(app, config):
 
 
 def add_button(app, pagename, templatename, context, doctree):
-    """First among the buttons above the page. The theme has its own, but in a menu, and not for a tag."""
-    if context.get("page_source_suffix") == ".ipynb":
+    """Put the button first above a page whose notebook is on GitHub.
+
+    The theme has such a button, but in a menu, and it leads to a branch, not to the tag of the version.
+    """
+    on_github = not pagename.startswith("book/solutions/")  # the build makes these; git ignores them
+    if context.get("page_source_suffix") == ".ipynb" and on_github:
         button = {
             "type": "link",
             "url": f"{address().colab}/{pagename}.ipynb",

@@ -1,4 +1,4 @@
-"""The stylesheet and the icon, in the book's colours, generated from their only definition."""
+"""A stylesheet with the book's colours, and the icon of the site, both from vae_lib.palette."""
 
 from pathlib import Path
 
@@ -6,10 +6,10 @@ from vae_lib.palette import PALETTE, css_variables
 
 
 def stylesheet():
-    """CSS variables for both modes, and formulas that follow the mode.
+    """CSS variables for light and dark mode, and rules for coloured formulas.
 
-    A formula names a light colour (\\textcolor{#0067A6}{…}), since that is what Jupyter and Colab
-    understand too; in dark mode the rule for that colour takes over.
+    A formula names a colour of the light mode (\\textcolor{#0067A6}{…}), as Jupyter and Colab know no
+    variables. In dark mode the rule for that colour replaces it by the dark colour of the same meaning.
     """
     formulas = "\n".join(
         f'html[data-theme="dark"] .katex [style*="color:{pair[0]}" i]{{color:var(--{name})!important}}'
@@ -19,7 +19,7 @@ def stylesheet():
 
 
 def icon():
-    """Two densities, the prior under the approximate posterior."""
+    """The icon as SVG: the densities of the prior and of the approximate posterior."""
     curves = "".join(
         f'<path d="{path}" fill="{PALETTE[name][0]}" fill-opacity=".75"/>'
         for name, path in (

@@ -1,7 +1,7 @@
-"""Formulas become HTML (with MathML for screen readers) while the book is built, by KaTeX.
+"""Formulas are rendered by KaTeX when the book is built: HTML, with MathML for screen readers.
 
-A page then needs no script and no other host for its mathematics, and a formula that KaTeX cannot
-read fails the build. KaTeX itself (script, stylesheet and fonts, one version) comes from npm.
+A page then needs no script and no other host for its formulas, and a formula that KaTeX cannot read fails the
+build. KaTeX (script, stylesheet and fonts of one version) comes from npm.
 """
 
 import json
@@ -18,8 +18,10 @@ from sphinx.util.nodes import make_refnode
 
 from tools import npm
 
-# One request and one answer a line. strict is off because Jupyter's renderer, too, lets
-# Greek letters stand in a formula as they are.
+from .patch import patch
+
+# One request and one answer per line, as JSON. strict is off, since Jupyter also accepts Greek letters in a
+# formula.
 SERVER = """
 const katex = require(process.argv[1]);
 require("readline").createInterface({ input: process.stdin }).on("line", (line) => {
@@ -45,12 +47,12 @@ def copy_sheet(folder: Path):
         dist / "fonts", folder / "fonts", ignore=shutil.ignore_patterns("*.woff", "*.ttf"), dirs_exist_ok=True
     )
     css = (dist / "katex.min.css").read_text(encoding="utf-8")
-    css = re.sub(r',url\(fonts/[^)]*\) format\("(woff|truetype)"\)', "", css)
+    css = patch(css, r',url\(fonts/[^)]*\) format\("(woff|truetype)"\)', "", "katex.min.css", "KaTeX")
     (folder / "katex.min.css").write_text(css, encoding="utf-8")
 
 
 class Renderer:
-    """A running KaTeX: one process for a whole build, started by the first formula."""
+    """Renders formulas by one KaTeX process for the whole build, which the first formula starts."""
 
     process = None
 
@@ -82,7 +84,7 @@ def to_html(writer, node, display):
     answer = render(node.astext(), display)
     if "error" in answer:
         logger.warning("bad formula: %s: %s", answer["error"], node.astext(), location=node)
-        writer.builder.app.statuscode = 1  # fails the build without -W as well
+        writer.builder.app.statuscode = 1  # so that the build fails also without -W
         return f"<code>{writer.encode(node.astext())}</code>"
     return answer["html"]
 
@@ -98,7 +100,7 @@ def visit_display(writer, node):
 
 
 class EquationTargets(SphinxTransform):
-    r"""\tag{4.2} makes the formula the target of [(4.2)](04_kl.ipynb#eq-4-2), the first time on a page."""
+    r"""The first formula of a page with \tag{4.2} gets the id eq-4-2, so that a link can lead to it."""
 
     default_priority = 400  # before MyST resolves links to ids on the same page
 
@@ -115,9 +117,9 @@ class EquationTargets(SphinxTransform):
 
 
 def link_equations(app, doctree, docname):
-    """(4.2) in running text leads to formula 4.2, on its chapter's page if several show it.
+    """Make (4.2) in running text a link to formula 4.2; if several pages show it, to that of its chapter.
 
-    A link [(4.2)](04_kl.ipynb), as notebooks need it, is made to end at the formula.
+    A link [(4.2)](04_kl.ipynb), which is the form that works in a notebook, gets the id of the formula added.
     """
     owners = {}
     for page in sorted(app.env.found_docs):

@@ -1,28 +1,31 @@
-"""Light pages: pictures with a palette of 256 colours, and an icon font that holds the icons in use."""
+"""Pages of few bytes: images with a palette of 256 colours, and an icon font of the icons in use."""
 
-import base64
 import io
 import os
 import re
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from fontTools import subset
 from fontTools.ttLib import TTFont
 from PIL import Image
+from sphinx.errors import ExtensionError
+
+from . import fonts
+from .patch import patch, theme
 
 ICONS = "vendor/fontawesome/*/css/all.min.css"
-DRAWN = re.compile(r'([^{}]+)\{content:"\\([0-9a-f]+)"\}')  # a rule of that sheet: names of an icon, its code
+RULE = r'([^{}]+)\{content:"\\([0-9a-f]+)"\}'  # in that sheet: the names of an icon, and its code
 
 
 def shrink_picture(file: Path):
     """Rewrite a PNG with at most 256 colours, if that makes it smaller.
 
-    Figures have few colours and their blends with white, so that nothing is to be seen of it.
+    The change is invisible: a figure has a few colours and their blends with white.
     """
     with Image.open(file) as picture:
-        see_through = picture.mode == "RGBA" and picture.getextrema()[3][0] < 255
-        if see_through or picture.mode not in ("RGB", "RGBA"):
+        transparent = picture.mode == "RGBA" and picture.getextrema()[3][0] < 255
+        if transparent or picture.mode not in ("RGB", "RGBA"):
             return
         fewer = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
     png = io.BytesIO()
@@ -31,35 +34,42 @@ def shrink_picture(file: Path):
         file.write_bytes(png.getvalue())
 
 
-def subset_icons(out: Path):
-    """Keep of the icon font and its sheet what pages and scripts name and stylesheets quote: 25 KB of 256.
+def only(folder: Path, pattern: str) -> Path:
+    """The one file of the folder whose path matches.
 
-    The font goes into the sheet, so that nothing moves when it arrives.
+    Raises:
+        ExtensionError: there is none, or more than one: the theme has other files than the one known here.
     """
-    (sheet,) = (out / "_static").glob(ICONS)
+    found = list(folder.glob(pattern))
+    if len(found) != 1:
+        raise ExtensionError(f"expected one file {pattern} of {theme()} in {folder}, got {len(found)}")
+    return found[0]
+
+
+def subset_icons(out: Path):
+    """Reduce the icon font and its stylesheet to the icons in use: 25 KB instead of 256.
+
+    In use are the icons that a page or script names, and those whose code another stylesheet quotes. The font
+    is written into the stylesheet, so that the layout does not shift when it arrives.
+    """
+    sheet = only(out / "_static", ICONS)
     css = sheet.read_text(encoding="utf-8")
     namers = [file for file in out.rglob("*") if file.suffix in (".html", ".js")]
     named = set(re.findall(r"\bfa-[a-z0-9-]+", "".join(file.read_text(encoding="utf-8") for file in namers)))
     codes = {
         code
-        for names, code in DRAWN.findall(css)
+        for names, code in re.findall(RULE, css)
         if named & set(re.findall(r"\.(fa-[a-z0-9-]+):before", names))
     }
+    if not codes:
+        raise ExtensionError(f"{sheet.name} of {theme()}: no icon that a page names has a rule like {RULE!r}")
     for other in (out / "_static").rglob("*.css"):
         if other != sheet:
             codes |= set(re.findall(r'"\\(f[0-9a-f]{3})"', other.read_text(encoding="utf-8")))
     font = TTFont(sheet.parents[1] / "webfonts" / "fa-solid-900.ttf")
-    cutter = subset.Subsetter()
-    cutter.populate(unicodes=[int(code, 16) for code in codes])
-    cutter.subset(font)
-    font.flavor = "woff"
-    woff = io.BytesIO()
-    font.save(woff)
-    source = f'src:url(data:font/woff;base64,{base64.b64encode(woff.getvalue()).decode()}) format("woff")'
-    fitted, count = re.subn(r"src:url\([^)]*fa-solid-900\.woff2\)[^;}]*", source, css)
-    if not count:
-        raise ValueError(f"{sheet.name} does not name the font that it is known to use")
-    fitted = DRAWN.sub(lambda rule: rule[0] if rule[2] in codes else "", fitted)
+    source = "src:" + fonts.embedded(font, "".join(chr(int(code, 16)) for code in codes))
+    fitted = patch(css, r"src:url\([^)]*fa-solid-900\.woff2\)[^;}]*", source, sheet.name, theme())
+    fitted = re.sub(RULE, lambda rule: rule[0] if rule[2] in codes else "", fitted)
     sheet.write_text(fitted, encoding="utf-8")
 
 
@@ -67,14 +77,12 @@ def lighten(app, exception):
     if exception or app.builder.format != "html":
         return
     out = Path(app.outdir)
-    # 1.5 MB that no page asks for: pages.py has taken the tags out
-    for pattern in ("scripts/fontawesome*", "vendor/fontawesome/*/js/*"):
-        for script in (out / "_static").glob(pattern):
-            script.unlink()
+    # 1.5 MB of script that no page asks for: pages.py has removed its tag.
+    shutil.rmtree(only(out / "_static", "vendor/fontawesome/*/js"))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(shrink_picture, (out / "_images").glob("*.png")))
     subset_icons(out)
 
 
 def setup(app):
-    app.connect("build-finished", lighten, priority=600)  # after the pages got their last touches
+    app.connect("build-finished", lighten, priority=600)  # after pages.py has changed the pages

@@ -1,4 +1,8 @@
-"""404.html: what a host shows for an address that does not exist, wherever that address seems to be."""
+"""404.html, the page that a host shows for an address that does not exist.
+
+Not by sphinx-notfound-page: its links hold the folder of the site, which is not known here, as the same pages
+are opened on GitHub Pages, under localhost and from a folder.
+"""
 
 import html
 from pathlib import Path
@@ -8,7 +12,7 @@ from vae_lib.palette import css_variables
 
 from .colours import icon
 
-# One file, as nothing beside it can be addressed before its script has found where the site begins.
+# One file, without the book's fonts: only its script finds out in which folder the other files are.
 PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>

@@ -1,4 +1,4 @@
-"""Notebooks run side by side; results are kept until the library changes; failures are said plainly."""
+"""Notebooks run in parallel; results are cached until vae_lib changes; a failure is named with its cell."""
 
 import atexit
 import hashlib
@@ -14,10 +14,10 @@ from jupyter_cache.executors import load_executor
 
 
 def cache_folder(root):
-    """Where the executed notebooks of this vae_lib are kept: the name is a digest of all that they run with.
+    """The folder of executed notebooks, named by a checksum of vae_lib, requirements.txt and the Python version.
 
-    jupyter-cache compares the code of a notebook only, and would keep the numbers of an older library. The
-    checks of exercises are left out: no notebook that the build runs needs them.
+    The cache compares only the code of a notebook, so that it would keep the numbers of an older library. The
+    checks of exercises do not count: no notebook that the build runs uses them.
     """
     digest = hashlib.sha256(sys.version.encode())
     library = sorted(file for file in (root / "vae_lib").rglob("*.py") if file.parent.name != "checks")
@@ -36,8 +36,8 @@ def choose_cache(app, config):
     config.nb_execution_cache_path = str(current)
 
 
-def run_side_by_side(app, env, names):
-    """Fill the cache, one notebook on each core; one that fails is run again when its page is read."""
+def run_in_parallel(app, env, names):
+    """Fill the cache, one notebook on each core; one that fails runs again when Sphinx reads its page."""
     config = app.config
     if config.nb_execution_mode != "cache":
         return
@@ -54,8 +54,14 @@ def run_side_by_side(app, env, names):
     )
 
 
+def drop_widget_state(app, env):
+    """Leave out the state that widgets had when the kernel stopped: the site shows no widget from it."""
+    for metadata in env.nb_metadata.values():
+        metadata.get("js_files", {}).pop("ipywidgets_state", None)
+
+
 def describe(path, traceback):
-    """One line: the notebook, its cell (counted from 1, code and text alike) and the error."""
+    """One line: the notebook, the number of its cell (from 1, text cells counted) and the error."""
     traceback = re.sub(r"\x1b\[[0-9;]*m", "", traceback)
     found = re.search(r"-{18,}\n(.*?)\n-{18,}\n", traceback, re.DOTALL)
     code = found[1].strip() if found else None
@@ -63,7 +69,7 @@ def describe(path, traceback):
     number = "?"
     for i, cell in enumerate(cells, 1):
         source = "".join(cell["source"]).strip()
-        # of a long cell that ran out of time, the message quotes the first five lines, as a list
+        # a message about a time limit quotes the first five lines of a long cell, as a list
         if code and (source == code or code.startswith(str(source.split("\n")[:5]))):
             number = i
     lines = [line for line in traceback.splitlines() if line.strip()]
@@ -72,7 +78,7 @@ def describe(path, traceback):
 
 
 def report_failures(app, exception):
-    """Name every notebook that raised, as the last thing printed, and fail the build."""
+    """Fail the build if a notebook raised, and name each such notebook as the last lines that are printed."""
     failed = []
     for name in app.env.found_docs if app.env else ():
         run = app.env.nb_metadata.get(name, {}).get("exec_data") or {}
@@ -81,10 +87,11 @@ def report_failures(app, exception):
     if failed:
         app.statuscode = 1
         message = "\n  ".join(["\nThese notebooks raised:", *sorted(failed)])
-        atexit.register(print, message, file=sys.stderr)  # after the box that Jupyter Book prints
+        atexit.register(print, message, file=sys.stderr)  # after the last message of Jupyter Book
 
 
 def setup(app):
     app.connect("config-inited", choose_cache)
-    app.connect("env-before-read-docs", run_side_by_side)
+    app.connect("env-before-read-docs", run_in_parallel)
+    app.connect("env-updated", drop_widget_state)
     app.connect("build-finished", report_failures)

@@ -1,4 +1,4 @@
-"""What is done to every page: boxes, the quick check, the pipeline drawing, and images that do not jump."""
+"""Boxes, the quick check, the pipeline drawing, and image sizes, so that the layout does not shift."""
 
 import re
 import struct
@@ -9,24 +9,34 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx.transforms import SphinxTransform
 
-# 1.5 MB of script that draws the icons which the theme's icon font has drawn already; preloads of that
-# font, which a browser refuses for a page opened from a folder; and what widgets were like when the
-# kernel stopped.
-USELESS = re.compile(
-    r"""<script[^>]*fontawesome[^>]*></script>\n?|<link rel="preload"[^>]*>\n?"""
-    r"""|<script type="application/vnd\.jupyter\.widget[^>]*>.*?</script>\n?""",
-    re.DOTALL,
-)
-# Where a script chooses, the theme does so when all of the page has arrived, and colours and sizes jump.
-# Until then sections far below wait, too (book.css), unless the reader is on the way to one.
-STORED_THEME = 'localStorage.getItem("theme") || "auto";'
-THEME = """{ light: "light", dark: "dark" }[document.documentElement.dataset.mode]
+from .patch import patch, theme
+
+# What is changed in the theme's HTML: (pattern, replacement). Each must be found on every page.
+PATCHES = (
+    # 1.5 MB of script that draws icons; the theme's icon font has drawn them already.
+    (r'<script src="[^"]*/fontawesome/[^"]*"></script>\n?', ""),
+    # Preloads of fonts and scripts; a browser refuses those of fonts on a page that is opened from a folder.
+    (r'<link rel="preload"[^>]*>\n?', ""),
+    # Without JavaScript nothing chooses between light and dark, and "auto" has no colours.
+    (r'(<html [^>]*)data-theme="auto"', r'\1data-theme="light"'),
+    # The theme's script replaces "auto" when the whole page has arrived: colours and sizes would change
+    # then. This one decides at once. Sections far below the screen are laid out later (class "arriving",
+    # book.css), unless the address names a place on the page.
+    (
+        r'localStorage\.getItem\("theme"\) \|\| "auto";',
+        """{ light: "light", dark: "dark" }[document.documentElement.dataset.mode]
       ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
     if (!location.hash && performance.getEntriesByType("navigation")[0]?.type === "navigate") {
       document.documentElement.classList.add("arriving");
       addEventListener("load", () => document.documentElement.classList.remove("arriving"));
-    }"""
-HOME = r'<div role="navigation" aria-label="Home" \1'
+    }""",
+    ),
+    # The link to the first page stands outside of all landmarks.
+    (
+        r'<div (class="sidebar-primary-item">\s*<a class="navbar-brand)',
+        r'<div role="navigation" aria-label="Home" \1',
+    ),
+)
 NO_BREAK, NARROW_NO_BREAK = "\u00a0", "\u202f"
 GROUPS = re.compile(r"(?<=\d) (?=\d{3}\b)")
 EQUALS = re.compile(r"(?<=\w) = (?=[\w−-])")
@@ -51,7 +61,7 @@ class BoxClasses(SphinxTransform):
 
 
 class Verdicts(SphinxTransform):
-    """In the section "Quick check", the first word of a reason is a class as well: right or wrong."""
+    """In the section "Quick check", a bold "Right." or "No." gets the class right or wrong."""
 
     default_priority = 400
 
@@ -63,7 +73,7 @@ class Verdicts(SphinxTransform):
 
 
 class NoBreaks(SphinxTransform):
-    """No line ends within 10 000 or σ = 1, nor between a short formula and the stop after it."""
+    """No line breaks within 10 000 or σ = 1, nor between a short formula and the punctuation after it."""
 
     default_priority = 400
 
@@ -85,7 +95,7 @@ class NoBreaks(SphinxTransform):
 
 
 class Pipeline(Directive):
-    """The drawing of the argument; the argument of the directive names the parts to highlight."""
+    """The directive for the drawing of the whole model; its argument names the parts to highlight."""
 
     optional_arguments = 1
     final_argument_whitespace = True
@@ -102,10 +112,10 @@ class Pipeline(Directive):
 
 
 def finish_image(page: Path, tag: re.Match) -> str:
-    """Load an image when it comes near, and keep its place free until then.
+    """The tag with the size of its image, which is loaded only when the reader comes near it.
 
-    Its size becomes width and height attributes: as a style, it would win over the stylesheet and
-    press the image out of shape where the page is narrower.
+    The size becomes the attributes width and height, so that its place is free before it has loaded. As a
+    style it would win over the stylesheet, and the image would lose its proportions on a narrow page.
     """
     text = tag[0]
     source = re.search(r'src="([^":?]+\.png)"', text)
@@ -121,29 +131,34 @@ def finish_image(page: Path, tag: re.Match) -> str:
     return f'<img width="{size[0]}" height="{size[1]}" loading="lazy" decoding="async"{text[4:]}'
 
 
+def remember_page(app, pagename, templatename, context, doctree):
+    app.themed_pages.append(Path(app.builder.get_outfilename(pagename)))
+
+
 def finish_pages(app, exception):
-    """Last touches to the written HTML, which neither theme nor template offers a place for."""
+    """Change the HTML that this build wrote where neither the theme nor its templates offer a way."""
     if exception or app.builder.format != "html":
         return
-    for page in Path(app.outdir).rglob("*.html"):
-        html = page.read_text(encoding="utf-8")
-        done = USELESS.sub("", html)
-        # where no script chooses between light and dark, neither the theme nor code would have colours
-        done = done.replace('data-theme="auto">', 'data-theme="light">', 1)
-        done = done.replace(STORED_THEME, THEME, 1)
-        # a class, as with body:has(…) each piece of a page that arrives would restyle all of it
-        if '<ul class="doors ' in done:
-            done = done.replace("<body ", '<body class="landing" ', 1)
-        # the theme leaves the way home outside of all landmarks
-        done = re.sub(r'<div (class="sidebar-primary-item">\s*<a class="navbar-brand)', HOME, done)
-        done = re.sub(r"<img\s[^>]*>", lambda tag, page=page: finish_image(page, tag), done)
-        if done != html:
-            page.write_text(done, encoding="utf-8")
+    for page in app.themed_pages:
+        page.write_text(finished(page), encoding="utf-8")
+
+
+def finished(page: Path) -> str:
+    """The HTML of a page with all changes."""
+    html = page.read_text(encoding="utf-8")
+    for pattern, new in PATCHES:
+        html = patch(html, pattern, new, page.name, theme())
+    # A class of the first page: with body:has(…), each part of a page that arrives would restyle all of it.
+    if '<ul class="doors ' in html:
+        html = patch(html, "<body ", '<body class="landing" ', page.name, theme())
+    return re.sub(r"<img\s[^>]*>", lambda tag: finish_image(page, tag), html)
 
 
 def setup(app):
+    app.themed_pages = []
     app.add_transform(BoxClasses)
     app.add_transform(Verdicts)
     app.add_transform(NoBreaks)
     app.add_directive("pipeline", Pipeline)
+    app.connect("html-page-context", remember_page)
     app.connect("build-finished", finish_pages)

@@ -1,4 +1,8 @@
-"""What others show of a page before anybody opens it: a description, and one picture of the book."""
+"""What search engines and messengers show of a page: its description, and one picture of the book.
+
+Not by sphinxext-opengraph: it describes a page by its first characters, TeX included, where this takes the
+question of a chapter or one sentence; it gives no size of the picture, and does nothing for index.html.
+"""
 
 import html
 import re
@@ -26,7 +30,7 @@ IDENTITY = [
 
 
 def draw(file: Path, title: str):
-    """The title, the identity of chapter 3, and the prior under the approximate posterior."""
+    """Write the picture: the title, the identity of chapter 3, and the densities of p(z) and q(z|x)."""
     with rc_context({"font.family": "DejaVu Sans"}):
         figure = Figure(figsize=(SIZE[0] / 100, SIZE[1] / 100), dpi=100, facecolor="white")
         ax = figure.add_axes((0, 0.06, 1, 0.94), xlim=(-4.2, 4.2), ylim=(0, 1.75))
@@ -52,7 +56,7 @@ def draw(file: Path, title: str):
 
 
 def describe(doctree) -> str:
-    """The first sentence of a page, or the question of a chapter: a paragraph all in italics."""
+    """The first sentence of a page, or of a chapter its question, which is a paragraph in italics."""
     for paragraph in doctree.findall(nodes.paragraph):
         text = " ".join(paragraph.astext().split())
         if isinstance(paragraph.parent, nodes.section) and text.endswith((".", "?", ":")):
@@ -63,7 +67,7 @@ def describe(doctree) -> str:
 
 
 def tags(app, title: str, doctree, static: str, kind="article") -> str:
-    """A page's description, and what a message that links to it shows."""
+    """The meta tags of a page: its description, and its preview in a message (Open Graph)."""
     description = describe(doctree or app.env.get_doctree(app.config.root_doc))
     base = app.config.html_baseurl
     meta = {
@@ -94,7 +98,7 @@ def add_tags(app, pagename, templatename, context, doctree):
 
 
 def write_index(app, exception):
-    """The address that people share leads on to the first page, and has its preview."""
+    """Write index.html, which leads to the first page and has a preview of its own."""
     index = Path(app.outdir) / "index.html"
     if exception or app.builder.format != "html" or app.config.root_doc == "index":
         return

@@ -1,4 +1,4 @@
-"""Search finds Greek letters in formulas, too, where TeX writes them as commands."""
+"""Search finds a Greek letter also in a formula, where TeX writes it as a command such as \\sigma."""
 
 import re
 
@@ -11,7 +11,7 @@ COMMAND = re.compile(r"\\(?:var)?(" + "|".join(GREEK) + r")(?![a-zA-Z])")
 
 
 class Words(SearchEnglish):
-    """English; a command for a Greek letter is found as that letter and, as before, as its name."""
+    """The words of an English text; a TeX command for a Greek letter counts as its name and as the letter."""
 
     def split(self, input):
         return super().split(COMMAND.sub(lambda command: f" {command[1]} {GREEK[command[1]]} ", input))

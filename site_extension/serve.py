@@ -1,4 +1,8 @@
-"""Show a folder of pages on localhost, in the browser: python site_extension/serve.py FOLDER"""
+"""Serve a folder of pages on localhost and open the browser: python site_extension/serve.py FOLDER
+
+Not `python -m http.server`, which has no 404.html and stops when its port is taken; nor sphinx-autobuild,
+which would execute and build the book again while one writes.
+"""
 
 import functools
 import http.server
@@ -8,7 +12,7 @@ from pathlib import Path
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Without a log, and with the page 404.html of the folder where there is nothing, as hosts have it."""
+    """Answers an unknown address by the folder's 404.html, as GitHub Pages does, and prints no log."""
 
     def send_error(self, code, message=None, explain=None):
         page = Path(self.directory) / "404.html"
@@ -31,7 +35,7 @@ def main(folder):
     handler = functools.partial(Quiet, directory=folder)
     try:
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 8000), handler)
-    except OSError:  # 8000 is taken: any free port
+    except OSError:  # 8000 is in use: take any free port
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     address = f"http://127.0.0.1:{server.server_port}/"
     print(f"The book is at {address} (Ctrl-C ends it)", flush=True)

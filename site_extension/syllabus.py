@@ -1,4 +1,4 @@
-"""For instructors: tables of chapters and exercises, made from the notebooks, so that they always agree."""
+"""Tables of chapters and exercises for instructors, made from the notebooks, so that they agree with them."""
 
 import json
 import re
@@ -20,7 +20,7 @@ EXERCISE = re.compile(
 
 @dataclass(frozen=True)
 class Chapter:
-    """A chapter and its exercises; minutes as they are stated at the heads of the two notebooks."""
+    """A chapter and its exercises; the minutes are those that the first cells of the two notebooks state."""
 
     number: int
     title: str
@@ -51,7 +51,7 @@ def _texts(path: Path) -> list[str]:
 
 
 def plan(text: str, known: dict[int, Chapter]) -> list[tuple[str, list[Chapter]]]:
-    """The sessions of a syllabus: a line `Week 1: 1 2` for each; `8+` is chapter 8 and all after it.
+    """The sessions of a syllabus, given as lines such as `Week 1: 1 2`; `8+` means chapter 8 and all later.
 
     Raises:
         ValueError: a line is not of this form, or a chapter is not in exactly one session.
@@ -109,7 +109,7 @@ class Table(Directive):
             rows = [self.head, *self.rows()]
         except ValueError as wrong:
             raise self.error(str(wrong)) from None
-        # A table with | would end a cell at the bar of p(x|z).
+        # A list-table, as in a table with | the bar of p(x|z) would end a cell.
         widths = " ".join(map(str, self.widths))
         lines = ["```{list-table}", ":header-rows: 1", f":widths: {widths}", ""]
         for row in rows:

@@ -1,6 +1,7 @@
-"""Ask for every address that a page, a docstring or README.md links to: tools/links.py [FOLDER]
+"""Request every address that a page, a docstring or README.md links to: tools/links.py [FOLDER]
 
-Prints the page and the address of each dead link, and fails if there is one. Needs the network.
+Prints the page and the address of each dead link, and fails if there is one. Needs the network. Sphinx's
+linkcheck does the work; this reads the sources without executing a notebook, and prints dead links only.
 """
 
 import json
@@ -10,14 +11,14 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
-# Not the configuration of the site: links need no executed notebooks, formulas or explorers.
+# Not the configuration of the site, since links need no executed notebooks, formulas or explorers.
 SETTINGS = {
     "extensions": ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"],
     "myst_enable_extensions": ["amsmath", "colon_fence", "deflist", "dollarmath"],
     "nb_execution_mode": "off",
     "root_doc": "README",
     "include_patterns": ["README.md", "book/**"],
-    "linkcheck_report_timeouts_as_broken": False,  # but as timeout, which is no better
+    "linkcheck_report_timeouts_as_broken": False,  # they have a status of their own, "timeout"
 }
 
 

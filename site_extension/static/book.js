@@ -1,4 +1,4 @@
-// A formula or table that is wider than its box can be scrolled with the keyboard, too.
+// A formula or table that is wider than its box gets the focus, so that the keyboard can scroll it.
 function markScrollers() {
   for (const box of document.querySelectorAll(".katex-display, .bd-article .pst-scrollable-table-container, .pipeline-box")) {
     if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
@@ -9,7 +9,8 @@ markScrollers();
 window.addEventListener("resize", markScrollers);
 document.fonts?.ready.then(markScrollers);
 
-// Paper is light. Before the explorers hear of it, so that they are drawn in the colours that they then find.
+// A page is printed in light mode. These listeners run before those of the explorers (true: capture), which then
+// draw their pictures in the colours of that mode.
 let mode;
 window.addEventListener("beforeprint", () => {
   mode = document.documentElement.dataset.theme;
@@ -18,8 +19,8 @@ window.addEventListener("beforeprint", () => {
 }, true);
 window.addEventListener("afterprint", () => (document.documentElement.dataset.theme = mode), true);
 
-// Search results quote the text of a page, of a formula its drawn half; a page opened from a folder
-// may not ask for another, so that they then quote nothing.
+// A search result quotes its page; of a formula it quotes what is drawn, not the TeX. A page that is opened from a
+// folder may not request another page, so that its results have no quotation.
 if (typeof Search !== "undefined") {
   Search.htmlToText = (page, anchor) => {
     const article = new DOMParser().parseFromString(page, "text/html").querySelector("article");

@@ -124,7 +124,7 @@ def test_icon_font_holds_the_icons_in_use(page_name, html, served, tab):
     }""")
     (sheet,) = (html / "_static").glob("vendor/fontawesome/*/css/all.min.css")
     assert sheet.stat().st_size < 40_000
-    font = re.search(r"url\(data:font/woff;base64,([^)]+)\)", sheet.read_text(encoding="utf-8"))[1]
+    font = re.search(r"url\(data:font/woff2;base64,([^)]+)\)", sheet.read_text(encoding="utf-8"))[1]
     held = TTFont(io.BytesIO(base64.b64decode(font))).getBestCmap()
     assert len(codes) >= 5
     assert [hex(ord(code)) for code in codes if ord(code) not in held] == []

@@ -70,7 +70,7 @@ export const explorer = {
     const { color, narrow, width, height } = picture;
     const [first, second] = [RECONSTRUCTION[state.reconstruction][state.reduction].replace("σ", state.sigma), "+ " + KL[state.kl_reduction]];
     const { font } = picture.ctx;
-    picture.ctx.font = `${narrow ? 11 : 13}px ui-monospace, monospace`;
+    picture.ctx.font = `${narrow ? 11 : 13}px Book Mono, ui-monospace, monospace`;
     picture.text(4, 12, narrow ? first : `loss = ${first} ${second}`);
     if (narrow) picture.text(4, 29, second);
     picture.ctx.font = font;

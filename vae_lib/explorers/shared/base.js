@@ -119,7 +119,7 @@ export class Picture {
   constructor(ctx, width, height, color, layer) {
     Object.assign(this, { ctx, width, height, color, kept: layer, handles: [], narrow: width < 520 });
     ctx.clearRect(0, 0, width, height);
-    ctx.font = (this.narrow ? 12 : 13) + "px system-ui, sans-serif";
+    ctx.font = (this.narrow ? 12 : 13) + "px Book Sans, Book Mono, system-ui, sans-serif";
     ctx.lineCap = ctx.lineJoin = "round";
   }
 
@@ -767,7 +767,9 @@ export function mount(name, explorer, { model, el }) {
 
 // For the site: brings each card of the page to life as soon as it has arrived, while the rest is still
 // on its way; each has a model of its own. A card is whole when the script behind it runs, which calls.
-export function wake(explorers) {
+export const wake = async (explorers) => {
+  // A canvas does not change when a font arrives, so that the site's fonts come first.
+  await Promise.allSettled(["13px Book Sans", "13px Book Mono"].map((font) => document.fonts.load(font)));
   const done = new Set();
   window.wakeExplorers = () => {
     for (const root of document.querySelectorAll("[data-explorer][data-spec]")) {
@@ -778,7 +780,7 @@ export function wake(explorers) {
   };
   window.wakeExplorers();
   document.addEventListener("DOMContentLoaded", window.wakeExplorers);
-}
+};
 
 function wakeOne(root, explorer) {
   try {

@@ -39,7 +39,7 @@ class Recorder {
   fillText(words, x, y) {
     const anchor = { left: "start", right: "end", center: "middle" }[this.textAlign];
     const safe = words.replace(/[&<>]/g, (c) => `&#${c.charCodeAt(0)};`);
-    const code = this.font.includes("mono") ? ' font-family="ui-monospace, monospace"' : "";
+    const code = this.font.includes("mono") ? ' font-family="Book Mono, ui-monospace, monospace"' : "";
     this.svg += `<text x="${short(x)}" y="${short(y)}" dy=".35em" text-anchor="${anchor}"${code} ` +
       `style="fill:${this.fillStyle};stroke:var(--paper);stroke-width:4;paint-order:stroke">${safe}</text>`;
   }
@@ -51,7 +51,7 @@ function still(explorer, state, data, id) {
   const ctx = new Recorder(id);
   const picture = new Picture(ctx, WIDTH, height, color);
   explorer.draw(picture, state, explorer.numbers(state, cache), cache);
-  return `<svg viewBox="0 0 ${WIDTH} ${height}" aria-hidden="true" font-size="13" font-family="system-ui, sans-serif">${ctx.svg}</svg>`;
+  return `<svg viewBox="0 0 ${WIDTH} ${height}" aria-hidden="true" font-size="13">${ctx.svg}</svg>`;
 }
 
 for await (const line of createInterface({ input: process.stdin })) {
