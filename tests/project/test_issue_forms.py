@@ -67,7 +67,7 @@ def test_form_has_the_schema_of_github(name: str):
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        (lambda form: form.update(titel="x"), "unknown key titel"),
+        (lambda form: form.update(heading="x"), "unknown key heading"),
         (lambda form: form.pop("description"), "no description"),
         (lambda form: form["body"][0].update(type="text"), "field 1: unknown type text"),
         (lambda form: form["body"][0]["attributes"].pop("label"), "field 1: no label"),
