@@ -1,4 +1,7 @@
-"""Grade a class: python -m grading grade EXPORT --assignment ch04, or report OUTPUT after marking by hand."""
+"""Grade a class: python -m grading grade EXPORT --assignment ch04
+
+After marking by hand: python -m grading report --assignment ch04
+"""
 
 from __future__ import annotations
 
@@ -19,19 +22,23 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m grading", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m grading", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     grade = commands.add_parser("grade", help="grade a folder or a zip of submissions")
     grade.add_argument("export", type=path, help="the zip of Moodle or Canvas, or a folder of folders")
-    grade.add_argument("--again", action="store_true", help="also those who are graded already")
-    grade.add_argument("--jobs", type=int, default=os.cpu_count(), help="at once; default: a core each")
+    grade.add_argument("--again", action="store_true", help="grade again who is graded already")
+    grade.add_argument(
+        "--jobs", type=int, default=os.cpu_count(), help="notebooks at once; default: one for each core"
+    )
     defaults = Limits()
     grade.add_argument("--cell-seconds", type=int, default=defaults.cell_seconds, help="%(default)s")
     grade.add_argument("--seconds", type=int, default=defaults.seconds, help="for a notebook; %(default)s")
     grade.add_argument(
         "--memory-gb", type=float, default=defaults.memory_gb, help="for a process; %(default)s"
     )
-    report = commands.add_parser("report", help="the table and the pages anew, after marking by hand")
+    report = commands.add_parser("report", help="write the table and the pages again, after marking by hand")
     for command in (grade, report):
         command.add_argument("--assignment", required=True, help="such as ch04")
         command.add_argument("--output", type=path, help="default: graded/ASSIGNMENT")
@@ -47,7 +54,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def path(text: str) -> Path:
-    """The path; an empty one, as an unset variable leaves it, would be the current folder."""
+    """The path; an empty one, as from an unset variable, is refused: it would be the current folder."""
     if not text.strip():
         raise argparse.ArgumentTypeError("expected a path, got an empty one")
     return Path(text).expanduser()
@@ -56,7 +63,7 @@ def path(text: str) -> Path:
 def run(given: argparse.Namespace) -> None:
     if given.command == "grade" and sys.platform == "win32":
         raise ValueError("Windows has no limits of memory for a process: run it in a container or in WSL")
-    # What was given is read first: where it is wrong, no folder is made.
+    # Submissions and class list are read first, so that a wrong path creates no folder.
     submissions = collect(given.export) if given.command == "grade" else []
     roster = read_roster(given.roster) if given.roster else None
     course = Course(given.output or Path("graded") / given.assignment, given.course, given.assignment)
@@ -75,7 +82,7 @@ def run(given: argparse.Namespace) -> None:
 
 
 def tell(course: Course, rows: list[dict]) -> None:
-    """Name whoever has no points, and say where the rest is."""
+    """Print who has no points and why, how many have which status, and where the results are."""
     for row in rows:
         if row["status"] not in GRADED:
             print(f"NOT GRADED: {row['name']} ({row['file'] or 'no file'}): {row['reason']}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Who handed in what: the files of an export, zip or folder, by student. Nothing is unpacked or changed."""
+"""Lists the files of each student in an export of Moodle or Canvas, a zip or a folder; changes nothing."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-MAX_BYTES = 50 * 2**20  # of one file; the book's notebooks, figures included, have less than one megabyte
+MAX_BYTES = 50 * 2**20  # of one file; the book's notebooks with their figures are smaller than 1 MB
 
-# Ana Müller_12345_assignsubmission_file_/my.ipynb, or the same in one name: …_file_my.ipynb
+# Ana Müller_12345_assignsubmission_file_/my.ipynb; without folders: …_assignsubmission_file_my.ipynb
 MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)_?(?P<file>.*)")
 # muellerana_12345_67890_my.ipynb, muellerana_LATE_12345_67890_my.ipynb
 CANVAS = re.compile(r"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<id>\d+)_\d+_(?P<file>.+)")
@@ -25,7 +25,7 @@ JUNK = re.compile(r"__MACOSX|Thumbs\.db|desktop\.ini|\.[^.].*", re.I)
 
 @dataclass(frozen=True)
 class File:
-    """One file of an export; .read() gives its bytes, of a larger file MAX_BYTES + 1 of them."""
+    """One file of an export; .read() returns its bytes, at most MAX_BYTES + 1 of them."""
 
     name: str
     time: float
@@ -34,15 +34,16 @@ class File:
 
 @dataclass
 class Submission:
-    """All that one student handed in.
+    """The files that one student handed in.
 
     Attributes:
-        student: the number that Moodle or Canvas gave, else the name; safe as the name of a folder.
+        student: the number that Moodle or Canvas gave, else the name; usable as the name of a folder.
         name: the student's name, as the export has it.
-        folder: the first part of the path in the export, by which Moodle knows its students again.
-        files: what was handed in; empty if there is only a folder.
+        folder: the first part of the path in the export; Moodle finds the student by it when feedback is
+            uploaded.
+        files: empty if the export has only a folder for the student.
         late: did Canvas mark it as late?
-        unsafe: the path, if it leads out of the export.
+        unsafe: the path, if it points outside the export; else empty.
     """
 
     student: str
@@ -57,7 +58,7 @@ def collect(export: Path) -> list[Submission]:
     """The submissions of an export, sorted by student.
 
     Raises:
-        ValueError: there is nothing at this path, it is neither a folder nor a zip, or it holds no file.
+        ValueError: the path does not exist, is neither a folder nor a zip, or holds no submission.
     """
     if not export.exists():
         raise ValueError(f"{export}: does not exist; expected a folder or a zip of submissions")
@@ -68,7 +69,7 @@ def collect(export: Path) -> list[Submission]:
     else:
         raise ValueError(f"{export}: expected a folder or a zip as Moodle and Canvas export it")
     entries = [(path, file) for path, file in entries if not any(JUNK.fullmatch(part) for part in path.parts)]
-    # A zip of the folder of submissions, instead of the submissions.
+    # All submissions are in one more folder, as in a zip made of a folder: drop it from the paths.
     tops = {path.parts[0] for path, _ in entries}
     depths = {len(path.parts) for path, file in entries if file}
     if len(tops) == 1 and depths and min(depths) > 2:
@@ -90,7 +91,7 @@ def _folder_entries(export: Path) -> list[tuple[PurePosixPath, File | None]]:
     for path in sorted(export.rglob("*")):
         inside = PurePosixPath(unicodedata.normalize("NFC", path.relative_to(export).as_posix()))
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
-            continue  # a link may lead anywhere
+            continue  # a link may point outside the export
         reader = partial(_head, partial(open, path, "rb"))
         file = File(path.name, path.stat().st_mtime, reader) if path.is_file() else None
         entries.append((inside, file))
@@ -120,11 +121,11 @@ def _open_entry(export: Path, info: zipfile.ZipInfo) -> Iterator[IO[bytes]]:
 
 def _head(open_file: Callable) -> bytes:
     with open_file() as opened:
-        return opened.read(MAX_BYTES + 1)  # whatever size an archive claims
+        return opened.read(MAX_BYTES + 1)  # no more, whatever size the archive states
 
 
 def _student(path: PurePosixPath, file: File | None) -> Submission:
-    """The student whose path this is, with this one file."""
+    """The student that a path belongs to, with this one file."""
     top, files = path.parts[0], [file] if file else []
     if path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:", top):
         return Submission(_safe(str(path)), str(path), top, unsafe=str(path))
@@ -138,12 +139,12 @@ def _student(path: PurePosixPath, file: File | None) -> Submission:
 
 
 def _safe(name: str) -> str:
-    """The name without what has a meaning in paths and patterns."""
+    """The name without characters that have a meaning in paths or in glob patterns."""
     return re.sub(r"[^\w.-]+", "-", name).strip("-.")[:80] or "student"
 
 
 def _with_own_ids(submissions: list[Submission]) -> list[Submission]:
-    """The same, where no two students have the same id, also on a disk that takes A for a."""
+    """Number the ids that occur again, so that all differ, also on a disk that does not tell A from a."""
     taken: set[str] = set()
     for submission in submissions:
         wanted, number = submission.student, 2

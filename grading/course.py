@@ -1,10 +1,10 @@
-"""A folder in nbgrader's course layout for one assignment: what is graded, how it went, points, pages.
+"""The output folder of one assignment, in nbgrader's course layout: submissions, results, points, pages.
 
 OUTPUT/grades.csv             one line a student
 OUTPUT/pages/FOLDER/…html     one feedback page a student, in folders named as Moodle names them
-OUTPUT/roster.csv             who ought to be in the table, if that was said; used until another is given
-OUTPUT/results/STUDENT.json   how it went; who is there and unchanged is not graded again
-OUTPUT/logs/STUDENT.txt       what nbgrader said
+OUTPUT/roster.csv             the class list, if one was given; used until another is given
+OUTPUT/results/STUDENT.json   the status and its reasons; the same file is not graded again
+OUTPUT/logs/STUDENT.txt       the output of nbgrader
 OUTPUT/gradebook.db, source/, release/, submitted/, autograded/, feedback/    nbgrader's own
 """
 
@@ -38,13 +38,13 @@ NOTES = '<div class="container"><h4>About your submission</h4><ul>{notes}</ul></
 
 
 class Course:
-    """The folder `root`, for one assignment of the course `source` (as exercises/ is one)."""
+    """The output folder `root` for one assignment of the course folder `source`, such as exercises/."""
 
     def __init__(self, root: Path, source: Path, assignment: str):
-        """Lay the folder out and let nbgrader read the assignment, unless both was done.
+        """Create the folder and let nbgrader read the assignment, or open the folder of an earlier run.
 
         Raises:
-            ValueError: there is no such assignment, nbgrader cannot read it, or the folder is another one's.
+            ValueError: there is no such assignment, nbgrader cannot read it, or the folder has other files.
         """
         self.root, self.assignment = root.resolve(), assignment
         notebooks = sorted((source / "source" / assignment).glob("*.ipynb"))
@@ -67,13 +67,13 @@ class Course:
         self.root.mkdir(parents=True, exist_ok=True)
         shutil.copytree(source / "source" / self.assignment, self.root / "source" / self.assignment)
         shutil.copy(source / CONFIG, self.root / CONFIG)
-        # nbgrader calls alembic by its name, which is in the environment of this Python.
+        # nbgrader runs the command alembic, which is installed beside this Python.
         os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         made = open_course(self.root).generate_assignment(self.assignment)
         if not made["success"]:
             shutil.rmtree(self.root)
             raise ValueError(f"nbgrader cannot read {self.assignment}:\n{made.get('log', made['error'])}")
-        # The state before any submission, from which each of them is graded.
+        # The gradebook before any submission; each submission is graded with a copy of it.
         shutil.copy(self.root / "gradebook.db", self.root / "assignment.db")
 
     def gradebook(self) -> Gradebook:
@@ -84,7 +84,7 @@ class Course:
         return self.root / step / student / self.assignment / f"{self.notebook}{suffix}"
 
     def results(self) -> dict[str, Result]:
-        """Student -> result, as far as there are any."""
+        """Student -> stored result."""
         files = sorted((self.root / "results").glob("*.json"))
         found = [Result(**json.loads(file.read_text(encoding="utf-8"))) for file in files]
         return {result.student: result for result in found}
@@ -99,27 +99,27 @@ class Course:
         path.write_text(text, encoding="utf-8", errors="replace")
 
     def _save_points(self, result: Result) -> None:
-        """Let nbgrader read the points out of the graded notebook into the class's gradebook."""
+        """Let nbgrader copy the points of the graded notebook into the gradebook of the class."""
         where = {"student": result.student, "assignment": self.assignment, "notebook": self.notebook}
         where["db_url"] = f"sqlite:///{self.root / 'gradebook.db'}"
         notebook = nbformat.read(self.place("autograded", result.student), as_version=4)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SAWarning)  # of nbgrader's ways with sqlalchemy 2
+            warnings.simplefilter("ignore", SAWarning)  # nbgrader's use of sqlalchemy 2 causes it
             with self.gradebook() as gradebook:
                 gradebook.update_or_create_student(result.student, last_name=result.name)
                 gradebook.update_or_create_submission(self.assignment, result.student)
             SaveAutoGrades().preprocess(notebook, {"nbgrader": where})
 
     def keep_roster(self, roster: dict[str, str]) -> None:
-        """Store who ought to be in the table, student -> name, for this report and those to come."""
+        """Store the class list, student -> name, for this report and later ones."""
         with open(self.root / "roster.csv", "w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([("student", "name"), *roster.items()])
 
     def report(self, again: bool = False) -> list[dict]:
-        """Write grades.csv and the pages; returns the lines of the table.
+        """Write grades.csv and the pages; returns the rows of the table.
 
         Args:
-            again: have nbgrader write its pages anew, with the points given by hand.
+            again: let nbgrader write its pages again, with the points given by hand.
         """
         results = self.results()
         kept = self.root / "roster.csv"
@@ -153,7 +153,7 @@ class Course:
         return rows
 
     def _points(self, gradebook: Gradebook, result: Result) -> dict[str, str]:
-        """Column -> points; nothing where nothing was graded, so that no one takes it for a 0."""
+        """Column -> points; nothing if nothing was graded, as a 0 would be a grade."""
         try:
             submission = gradebook.find_submission_notebook(self.notebook, self.assignment, result.student)
         except MissingEntry:
@@ -166,7 +166,7 @@ class Course:
         return points | {"total": f"{submission.score:g}", "by hand": " ".join(sorted(by_hand))}
 
     def _page(self, result: Result) -> None:
-        """The student's page: nbgrader's with what was noted, or one that says why there is none."""
+        """Write the student's page: nbgrader's with the notes above it, or why there is no grade."""
         folder = self.root / "pages" / result.folder
         folder.mkdir(parents=True, exist_ok=True)
         page, feedback = folder / f"{self.assignment}.html", self.place("feedback", result.student, ".html")
@@ -182,7 +182,7 @@ class Course:
 
 
 def harmless(value: str) -> str:
-    """A text that a spreadsheet does not take for a formula."""
+    """The text, quoted if a spreadsheet would read it as a formula."""
     return f"'{value}" if value.startswith(("=", "+", "-", "@", "\t")) else value
 
 

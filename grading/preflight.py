@@ -1,7 +1,8 @@
-"""Before grading: is this the assignment's notebook, and does nbgrader still know its cells?
+"""Repairs a submitted notebook before it is graded, or refuses it with a reason.
 
-Editors drop what they do not know. Without its metadata a cell is no answer and no check to nbgrader, which
-then gives 0 points and says nothing. The release version of an assignment tells which cells there have to be.
+nbgrader finds answers and checks by the metadata of their cells. Some editors drop this metadata, and then
+nbgrader gives 0 points without a message. So each submission is compared with the release version of the
+assignment, which has all of its cells.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ class Refused(Exception):
 
 
 @dataclass
-class Mended:
+class Repaired:
     """A notebook that nbgrader can grade.
 
     Attributes:
         notebook: all the cells of the release version with its metadata, and what the student added.
-        notes: what was mended, in plain words.
-        found: how many of the assignment's answers and checks were there.
-        missing: the names of answers that were not.
+        notes: what was repaired, in plain words.
+        found: the number of the assignment's answers and checks that were found.
+        missing: the names of the answers that were not found.
     """
 
     notebook: NotebookNode
@@ -41,17 +42,18 @@ class Mended:
     missing: list[str] = field(default_factory=list)
 
 
-def preflight(data: bytes, release: NotebookNode) -> Mended:
+def preflight(data: bytes, release: NotebookNode) -> Repaired:
     """The submitted notebook with all the cells and the metadata of the release version.
 
-    A cell is known by nbgrader's metadata, by its id (also where Colab keeps it), by its first line, or by
-    what it defines or checks; a cell that comes with the assignment, such as its imports or a figure, by its
-    id or by what is in it. Locked cells come from the release version. What a student added stays where it
-    is; outputs and all other metadata go, so that a tag cannot keep a check from running.
+    A cell is recognized by nbgrader's metadata, by its id (Colab moves it into the metadata), by its first
+    line, or by what it defines or checks; a cell that comes with the assignment, such as its imports or a
+    figure, by its id or by its source. Locked cells are replaced by those of the release version. Cells that
+    a student added stay in their places. Outputs and all other metadata are removed, so that a tag cannot
+    keep a check from running.
 
     Args:
         data: the bytes of the file.
-        release: what nbgrader made for students.
+        release: the notebook that nbgrader made for students.
 
     Raises:
         Refused: the file is empty, no UTF-8, no notebook, or none of the assignment's answers is in it.
@@ -70,15 +72,15 @@ def preflight(data: bytes, release: NotebookNode) -> Mended:
         raise Refused(
             f"none of the assignment's {len(answers)} answers is in it; it begins with {first[:60]!r}"
         )
-    mended = Mended(
+    repaired = Repaired(
         v4.new_notebook(metadata=copy.deepcopy(release.metadata)), found=len(place.keys() - given)
     )
     lost = sum(_grade_id(submitted[place[name]]) != name for name in place.keys() - given)
     if lost:
         cells = "1 cell" if lost == 1 else f"{lost} cells"
-        mended.notes.append(f"nbgrader's metadata was lost and is restored for {cells}")
+        repaired.notes.append(f"nbgrader's metadata was lost and is restored for {cells}")
     names, changed = {index: name for name, index in place.items()}, []
-    cells = mended.notebook.cells
+    cells = repaired.notebook.cells
     words = [cell for cell in release.cells if cell.cell_type != "code" and not _grade_id(cell)]
     texts = {cell.source: cell.id for cell in words}
     for index, cell in enumerate(submitted):
@@ -93,10 +95,10 @@ def preflight(data: bytes, release: NotebookNode) -> Mended:
             changed.append(label(names[index]))
         cells.append(known)
     if changed:
-        mended.notes.append(f"{', '.join(changed)}: the check had been changed and is the released one again")
+        repaired.notes.append(f"{', '.join(changed)}: the check was changed; the released one is used")
     own = [cell for index, cell in enumerate(cells) if not _is_released(cell, wanted.get(names.get(index)))]
-    _put_back(mended, release, {name: cell for name, cell in wanted.items() if name not in place}, own)
-    return mended
+    _put_back(repaired, release, {name: cell for name, cell in wanted.items() if name not in place}, own)
+    return repaired
 
 
 def label(name: str) -> str:
@@ -116,9 +118,7 @@ def _read(data: bytes) -> list[NotebookNode]:
         raise Refused(f"not in UTF-8, as notebooks are: {wrong}") from error
     logger = logging.getLogger("traitlets")
     before = logger.level
-    logger.setLevel(
-        logging.CRITICAL
-    )  # nbformat reports what it finds invalid; that is mended or refused here
+    logger.setLevel(logging.CRITICAL)  # nbformat logs what is invalid; that is repaired or refused here
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -128,18 +128,18 @@ def _read(data: bytes) -> list[NotebookNode]:
             cell.metadata = NotebookNode(cell.get("metadata") or {})
             MAKE[cell.cell_type](cell.source, id="a")
         return cells
-    except Exception as error:  # whatever the file holds, the class is graded
+    except Exception as error:  # a broken file must not stop the class
         raise Refused(f"not a notebook: {type(error).__name__}: {str(error)[:100]}") from error
     finally:
         logger.setLevel(before)
 
 
 def _places(cells: list[NotebookNode], wanted: dict[str, NotebookNode], given: set[str]) -> dict[str, int]:
-    """Name of each wanted cell that is there -> its index; those in `given` are no answers and no checks."""
+    """Name of each wanted cell that was found -> its index; names in `given` are no answers and no checks."""
     signs = {name: _signs(cell) for name, cell in wanted.items()}
     often = Counter(sign for found in signs.values() for sign in found)
     for name, found in signs.items():
-        # A figure may define and check what answers do; only its id or all of it tells that it is the figure.
+        # A figure may define and check the same names as an answer: only its id or its source identifies it.
         kinds = ("id", "source") if name in given else ("name", "id", "first line", "checks", "defines")
         alone = {sign: weight for sign, weight in found.items() if often[sign] == 1 and sign[0] in kinds}
         signs[name] = alone
@@ -150,7 +150,7 @@ def _places(cells: list[NotebookNode], wanted: dict[str, NotebookNode], given: s
         for name, known in signs.items():
             if name in given and emptied:
                 continue
-            # A copied cell has the metadata and the first line of the cell itself, but an id of its own.
+            # A copy has the metadata and the first line of its original but another id, so it scores lower.
             score = sum(weight for sign, weight in known.items() if sign in shown)
             matches.append((score, index, name))
     place: dict[str, int] = {}
@@ -161,7 +161,7 @@ def _places(cells: list[NotebookNode], wanted: dict[str, NotebookNode], given: s
 
 
 def _signs(cell: NotebookNode) -> dict[tuple, int]:
-    """By what a cell can be known, and how much that weighs."""
+    """Each feature by which a cell is recognized -> its weight."""
     signs = [
         (("name", _grade_id(cell)), 64),
         (("id", cell.get("id")), 32),
@@ -173,14 +173,14 @@ def _signs(cell: NotebookNode) -> dict[tuple, int]:
     if cell.cell_type == "code":
         signs.append((("source", "".join(cell.source.split())), 16))
         signs += [(("defines", name), 1) for name in _defined(cell)]
-        # What defines something is more than a check, and nothing of it may be lost.
+        # A cell that defines a name holds an answer, too: a released check must not replace it.
         calls = re.findall(r"\bcheck\(\s*[\"']([^\"']+)[\"']", cell.source)
         signs += [(("checks", call), 1) for call in calls if not _defined(cell)]
     return {sign: weight for sign, weight in signs if sign[1] and isinstance(sign[1], str)}
 
 
 def _grade_id(cell: NotebookNode) -> str | None:
-    """The name that nbgrader gave the cell."""
+    """The name of the cell in nbgrader's metadata; None if nbgrader does not use the cell."""
     known = cell.metadata.get("nbgrader")
     used = isinstance(known, dict) and any(known.get(use) for use in ("grade", "solution", "locked", "task"))
     return known.get("grade_id") if used else None
@@ -204,34 +204,34 @@ def _is_answer(cell: NotebookNode) -> bool:
 
 
 def _is_released(cell: NotebookNode, released: NotebookNode | None) -> bool:
-    """Is this what was released, where a student wrote nothing?"""
+    """Has the student left the released source as it was, up to white space?"""
     return released is not None and cell.source.split() == released.source.split()
 
 
 def _put_back(
-    mended: Mended, release: NotebookNode, absent: dict[str, NotebookNode], own: list[NotebookNode]
+    repaired: Repaired, release: NotebookNode, absent: dict[str, NotebookNode], own: list[NotebookNode]
 ) -> None:
-    """Put back what is absent, but for answers that stand in cells of the student's own; tell it all."""
-    # Released id of an answer -> ids of the cells that it stands in, one cell unless the student moved it.
+    """Insert the absent cells of the release, except answers found in the student's own cells; note each."""
+    # Id of each released answer -> ids of the cells that hold it: its own, unless the student moved it.
     stands = {cell.id: {cell.id} for cell in release.cells if _is_answer(cell)}
     defined = {cell.id: _defined(cell) for cell in own}
     back, given = [], []
     for name, cell in absent.items():
         names = _defined(cell)
         if _is_answer(cell) and names and names <= set().union(*defined.values()):
-            mended.notes.append(f"{label(name)}: the answer stands in another cell")
+            repaired.notes.append(f"{label(name)}: the answer stands in another cell")
             stands[cell.id] = {place for place, found in defined.items() if names & found}
             continue
         back.append(cell)
         if _is_answer(cell):
-            mended.missing.append(name)
+            repaired.missing.append(name)
         elif _grade_id(cell):
-            mended.notes.append(f"{label(name)}: the check was missing and is put back")
+            repaired.notes.append(f"{label(name)}: the check was missing and is put back")
         else:
             given.append(name)
     if given:
-        mended.notes.append(f"{', '.join(given)}: not found, so what was released is put back")
-    cells = mended.notebook.cells
+        repaired.notes.append(f"{', '.join(given)}: not found, so what was released is put back")
+    cells = repaired.notebook.cells
     for cell in back:
         cells.insert(_spot(cells, release.cells, cell, stands), copy.deepcopy(cell))
 
@@ -239,10 +239,10 @@ def _put_back(
 def _spot(
     cells: list[NotebookNode], released: list[NotebookNode], cell: NotebookNode, stands: dict[str, set[str]]
 ) -> int:
-    """Where a cell that is put back goes: behind the last of those that the release version has before it.
+    """The index at which a released cell is inserted: after the last cell that precedes it in the release.
 
-    A check needs the answers before it and goes behind them, wherever they stand; the answers behind it may
-    need a cell that is given, which goes before them.
+    A check needs the answers that precede it, so it goes after them, wherever they are. A given cell may be
+    needed by the answers that follow it, so it goes before them.
     """
     position = released.index(cell)
     before = {other.id for other in released[:position]}

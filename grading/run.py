@@ -1,4 +1,4 @@
-"""From submissions to results: the file that counts is mended, and graded in a process of its own."""
+"""Picks, repairs and autogrades each submission, in a process of its own, and stores the result."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nbformat import NotebookNode
 from grading.collect import MAX_BYTES, Submission
 from grading.course import Course
 from grading.examine import GRADED, Result, examine
-from grading.preflight import Mended, label
+from grading.preflight import Repaired, label
 from grading.worker import CONFIG, MARK, Limits, work
 
 
@@ -28,18 +28,18 @@ def grade_all(
 ) -> Iterator[Result]:
     """Grade a class, `jobs` notebooks at once, and yield each result when it is stored.
 
-    Who was graded in an earlier run and handed in the same file is left as he is, unless `again`.
+    Whoever was graded in an earlier run and handed in the same file is not graded again, unless `again`.
     """
     known = course.results()
     with ThreadPoolExecutor(jobs) as pool:
         pending = {}
         for submission in submissions:
-            result, mended = examine(submission, course.release)
+            result, repaired = examine(submission, course.release)
             old = known.get(result.student)
-            if mended and not again and old and old.status in GRADED and old.sha256 == result.sha256:
+            if repaired and not again and old and old.status in GRADED and old.sha256 == result.sha256:
                 yield old
-            elif mended:
-                pending[pool.submit(_grade, course, result, mended, limits)] = result
+            elif repaired:
+                pending[pool.submit(_grade, course, result, repaired, limits)] = result
             else:
                 course.keep(result)
                 yield result
@@ -49,7 +49,7 @@ def grade_all(
                 try:
                     done.result()
                     course.keep(result)
-                except Exception as error:  # the others are graded
+                except Exception as error:  # one failure must not stop the class
                     result.status = "stopped"
                     result.notes.append(f"grading failed: {type(error).__name__}: {error}")
                     course.keep(result)
@@ -58,13 +58,13 @@ def grade_all(
             pool.shutdown(cancel_futures=True)
 
 
-def _grade(course: Course, result: Result, mended: Mended, limits: Limits) -> None:
-    """Run nbgrader on one notebook, in a folder and a process of its own; completes the result."""
+def _grade(course: Course, result: Result, repaired: Repaired, limits: Limits) -> None:
+    """Run nbgrader on one notebook, in a folder and a process of its own; fill in the result."""
     submitted = course.place("submitted", result.student)
     submitted.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(mended.notebook, submitted)
+    nbformat.write(repaired.notebook, submitted)
     reason, began = _attempt(course, result.student, limits)
-    if reason and not began:  # such as a port that another kernel took in the same moment
+    if reason and not began:  # such as a port that another kernel took first: try once more
         reason, _ = _attempt(course, result.student, limits)
     if reason:
         result.status = "stopped"
@@ -75,7 +75,7 @@ def _grade(course: Course, result: Result, mended: Mended, limits: Limits) -> No
     for cell in notebook.cells:
         for error in cell.get("outputs", []):
             if error.output_type == "error" and "nbgrader" in cell.metadata:
-                # Of an answer and its check the first, as one follows from the other.
+                # Only the first error of an exercise is noted: a wrong answer makes its check fail, too.
                 troubles.setdefault(label(cell.metadata.nbgrader.grade_id), error)
             if error.get("ename") == "CellTimeoutError":
                 result.status = "incomplete"
@@ -83,7 +83,7 @@ def _grade(course: Course, result: Result, mended: Mended, limits: Limits) -> No
 
 
 def _attempt(course: Course, student: str, limits: Limits) -> tuple[str, bool]:
-    """Why it stopped, empty if it did not, and whether a cell was run; what nbgrader made is kept."""
+    """Grade once and keep what nbgrader wrote; returns why it stopped, or "", and whether a cell was run."""
     with tempfile.TemporaryDirectory(prefix="grading-", ignore_cleanup_errors=True) as name:
         root = Path(name)
         shutil.copytree(course.root / "source", root / "source", ignore=shutil.ignore_patterns("*.ipynb"))
@@ -108,8 +108,8 @@ def _attempt(course: Course, student: str, limits: Limits) -> tuple[str, bool]:
 
 
 def _run(root: Path, assignment: str, student: str, limits: Limits) -> bool:
-    """Grade in a process of its own; False if its time was up. What it started ends with it."""
-    context = multiprocessing.get_context("forkserver")  # has imported nbgrader when a process starts
+    """Grade in a process of its own, and kill all that it started; False if it ran out of time."""
+    context = multiprocessing.get_context("forkserver")  # its processes start with nbgrader imported
     context.set_forkserver_preload(["grading.worker"])
     mark = uuid.uuid4().hex
     process = context.Process(target=work, args=(root, assignment, student, limits, mark))
@@ -122,7 +122,7 @@ def _run(root: Path, assignment: str, student: str, limits: Limits) -> bool:
 
 
 def _end(process: multiprocessing.Process, mark: str) -> None:
-    """Kill the process and all that has its mark in the environment, in whatever group it is."""
+    """Kill the process and each process with its mark in the environment, in whatever process group."""
     process.kill()
     for _ in range(20):
         left = []
@@ -138,7 +138,7 @@ def _end(process: multiprocessing.Process, mark: str) -> None:
 
 
 def _log(root: Path, path: Path) -> None:
-    """Keep what the worker said."""
+    """Store the output of the worker in `path`."""
     path.parent.mkdir(exist_ok=True)
     parts = []
     for file in (root / "output.txt", root / "result.json"):
@@ -149,7 +149,7 @@ def _log(root: Path, path: Path) -> None:
 
 
 def _why_stopped(root: Path, ended: bool, limits: Limits) -> str:
-    """Why there is no grade; empty if there is one."""
+    """The reason why there is no grade; empty if there is one."""
     cell = root / "cell.txt"
     where = (
         f" in the cell {label(cell.read_text(encoding='utf-8'))!r}" if cell.is_file() else " before it began"
@@ -164,7 +164,7 @@ def _why_stopped(root: Path, ended: bool, limits: Limits) -> str:
         return ""
     said = told.get("log", "") + told.get("error", "")
     if "DeadKernelError" in said:
-        return f"Python ended{where}: by a call such as os._exit, a crash, or for want of memory"
+        return f"Python ended{where}: by a call such as os._exit, a crash, or lack of memory"
     if "CellTimeoutError" in said:
         return f"it did not stop when its time was up{where}"
     last = [line for line in said.splitlines() if "Error" in line] or ["no reason given"]
@@ -176,6 +176,6 @@ def _trouble(name: str, error: NotebookNode, limits: Limits) -> str:
     if error.ename in ("CellTimeoutError", "KeyboardInterrupt"):
         return f"{name}: stopped after {limits.cell_seconds} s"
     said = (error.evalue.strip().splitlines() or [""])[0][:300]
-    if error.ename == "CheckFailed":  # begins with the name, and speaks for itself
+    if error.ename == "CheckFailed":  # its message begins with the number of the exercise
         return said
     return f"{name}: {error.ename}" + (f": {said}" if said else "")

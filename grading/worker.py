@@ -1,4 +1,4 @@
-"""One submission in a process of its own, under limits: nbgrader runs and grades it and writes the page."""
+"""Grades one submission with nbgrader and writes its feedback page, in a process of its own, under limits."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets.config import Config, PyFileConfigLoader
 
 CONFIG = "nbgrader_config.py"
-MARK = "GRADING_RUN"  # in the environment of all that a submission starts
+MARK = "GRADING_RUN"  # environment variable of each process that a submission starts
 FILE_BYTES = 2**30
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a submission may take.
+    """How much time and memory a submission may use.
 
     Attributes:
-        cell_seconds: time for one cell; the notebook goes on behind it.
-        seconds: time for the whole notebook; then it is ended, with all that it started.
+        cell_seconds: time for one cell; when it is over, the next cell is run.
+        seconds: time for the whole notebook; when it is over, all its processes are killed.
         memory_gb: address space of each of its processes, in 2**30 bytes; importing torch takes one.
     """
 
@@ -34,7 +34,7 @@ class Limits:
 
 
 class KeepWarnings(NbGraderPreprocessor):
-    """Lets a check write to stderr, where a library's warnings go, and still be passed."""
+    """Moves the stderr of checks to stdout: with a warning there, nbgrader would give a check no points."""
 
     def preprocess_cell(self, cell, resources, index):
         for output in cell.get("outputs", []):
@@ -44,7 +44,7 @@ class KeepWarnings(NbGraderPreprocessor):
 
 
 def open_course(root: Path, extra: Config | None = None) -> NbGraderAPI:
-    """nbgrader in a course folder that has its settings, and nothing outside of it."""
+    """nbgrader for a course folder, with the settings and the gradebook in that folder and no others."""
     config = PyFileConfigLoader(CONFIG, str(root)).load_config()
     config.CourseDirectory.root = str(root)
     config.CourseDirectory.db_url = f"sqlite:///{root / 'gradebook.db'}"
@@ -54,9 +54,10 @@ def open_course(root: Path, extra: Config | None = None) -> NbGraderAPI:
 
 
 def work(root: Path, assignment: str, student: str, limits: Limits, mark: str) -> None:
-    """Grade the one submission of a course folder; result.json in it tells how that went.
+    """Grade the only submission in a course folder, and store the outcome there as result.json.
 
-    The process is changed for good: what it prints goes to a file, its limits hold for all that it starts.
+    To be called in a process of its own: it redirects the output to a file, and sets limits that all
+    processes inherit that it starts.
     """
     output = os.open(root / "output.txt", os.O_WRONLY | os.O_CREAT)
     os.dup2(output, 1)
@@ -82,7 +83,7 @@ def work(root: Path, assignment: str, student: str, limits: Limits, mark: str) -
 
 
 def _limit(limits: Limits) -> None:
-    import resource  # not on Windows, where the limits hold in a container
+    import resource  # Windows does not have it; a container has limits of its own
 
     for kind, value in [
         (resource.RLIMIT_AS, int(limits.memory_gb * 2**30)),

@@ -1,8 +1,9 @@
-"""Where the book's repository is, told everywhere: python -m tools.address [REPOSITORY]
+"""Write the repository's address and version wherever they are named: python -m tools.address [REPOSITORY]
 
-pyproject.toml names the repository and the version; a REPOSITORY that is given is written there first. Then
-follow the first code cell of every notebook, which installs vae_lib where it is missing, and the links of
-README.md. The site asks here when it is built.
+pyproject.toml has both; a REPOSITORY that is given is stored there first. CHANGELOG.md has the date of the
+version. From these follow the first code cell of every notebook, which installs vae_lib where it is missing;
+vae_lib.__version__; CITATION.cff; and the links to the repository in README.md and book/errata.md. Pages of
+the site need nothing: its build calls address().
 """
 
 import argparse
@@ -16,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 GITHUB = re.compile(r"https://github\.com/([\w.-]+)/([\w.-]+?)(?:\.git)?/?")
 IN_PYPROJECT = re.compile(r'^(Repository = ")(.*)(")$', re.MULTILINE)
 
-# No magic of IPython, so that it is plain Python wherever a notebook runs.
+# Plain Python without IPython's magic commands, so that it also runs where they are missing.
 INSTALL = """\
 # @title Installs vae_lib where it is missing, as in Colab; does nothing elsewhere
 import importlib.util
@@ -35,7 +36,7 @@ if not importlib.util.find_spec("vae_lib"):
 
 @dataclass(frozen=True)
 class Address:
-    """A repository on GitHub and a version: what readers open and install is that version."""
+    """A repository on GitHub and the version of it that readers open and install."""
 
     owner: str
     name: str
@@ -51,39 +52,39 @@ class Address:
 
     @property
     def archive(self) -> str:
-        """What pip installs."""
+        """The zip file that pip installs vae_lib from."""
         return f"{self.repository}/archive/refs/tags/{self.tag}.zip"
 
     @property
     def colab(self) -> str:
-        """The repository in Colab; a notebook's path follows."""
+        """The address at which Colab opens the repository; append "/" and the path of a notebook."""
         return f"https://colab.research.google.com/github/{self.owner}/{self.name}/blob/{self.tag}"
 
     @property
     def site(self) -> str:
-        """Where GitHub Pages has the site."""
+        """The address at which GitHub Pages serves the site."""
         host = f"{self.owner.lower()}.github.io"
         return f"https://{host}/" if self.name.lower() == host else f"https://{host}/{self.name}/"
 
     def install_cell(self) -> str:
         return INSTALL.format(archive=self.archive)
 
-    def in_readme(self, readme: str) -> str:
-        """`readme` with this address in each of its links to GitHub, GitHub Pages and Colab."""
+    def in_links(self, text: str) -> str:
+        """`text` with this address in each of its links to GitHub, GitHub Pages and Colab."""
         for pattern, ours in (
             (r"https://colab\.research\.google\.com/github/[\w.-]+/[\w.-]+/blob/[\w.-]+", self.colab),
             (r"(?<!REPOSITORY=)https://github\.com/[\w.-]+/[\w-]+(\.(?!git\b)[\w-]+)*", self.repository),
             (r"https://[\w.-]+\.github\.io/([\w.-]+/)?", self.site),
         ):
-            readme = re.sub(pattern, lambda _, ours=ours: ours, readme)
-        return readme
+            text = re.sub(pattern, lambda _, ours=ours: ours, text)
+        return text
 
 
 def address() -> Address:
-    """What pyproject.toml says.
+    """The address and the version in pyproject.toml.
 
     Raises:
-        ValueError: it names no repository on GitHub, or no version.
+        ValueError: pyproject.toml names no repository on GitHub, or no version.
     """
     pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     repository = IN_PYPROJECT.search(pyproject)
@@ -98,20 +99,58 @@ def address() -> Address:
     return Address(*found.groups(), version[1])
 
 
+def released(version: str) -> str:
+    """The date of a version, "2026-11-22", from its heading in CHANGELOG.md.
+
+    Raises:
+        ValueError: CHANGELOG.md has no such heading.
+    """
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    date = re.search(rf"^## \[{re.escape(version)}\] - (\d{{4}}-\d\d-\d\d)$", changelog, re.MULTILINE)
+    if not date:
+        raise ValueError(f"CHANGELOG.md needs a heading ## [{version}] - YYYY-MM-DD")
+    return date[1]
+
+
+def texts() -> dict[Path, str]:
+    """Path -> the text that should be there, for each file that names the address or version; no notebooks.
+
+    Raises:
+        ValueError: as address() and released(), or a file has no line for its version or date.
+    """
+    ours = address()
+    version, date = f'"{ours.version}"', f'"{released(ours.version)}"'
+    found = {}
+    for name, values in {
+        "README.md": {},
+        "book/errata.md": {},
+        "CITATION.cff": {"version: ": version, "date-released: ": date},
+        "vae_lib/__init__.py": {"__version__ = ": version},
+    }.items():
+        text = ours.in_links((ROOT / name).read_text(encoding="utf-8"))
+        for key, value in values.items():
+            text, count = re.subn(rf"^{key}.*$", f"{key}{value}", text, flags=re.MULTILINE)
+            if count != 1:
+                raise ValueError(f"{name} needs one line that begins with {key!r}, found {count}")
+        found[ROOT / name] = text
+    return found
+
+
 def notebooks() -> list[Path]:
-    """The chapters, the exercises, and the instructor's notebooks that those are made from."""
+    """The chapters, the exercises, and the instructor's notebooks that the exercises are made from."""
     places = ("book/*.ipynb", "book/exercises/*.ipynb", "exercises/source/*/*.ipynb")
     return [path for place in places for path in sorted(ROOT.glob(place))]
 
 
 def install_in(notebook: dict, source: str) -> None:
-    """Put `source` into the notebook's cell `install`, which follows the title; make the cell if needed."""
+    """Store `source` in the cell `install`, the second of the notebook; insert that cell if there is none."""
     cells = notebook["cells"]
     cell = next((cell for cell in cells if cell["id"] == "install"), None)
     if cell is None:
-        for later in code_cells(notebook):  # which are one run, as before
+        # The new cell counts as executed first, so each cell after it moves up by one.
+        for later in code_cells(notebook):
             for counted in (later, *(output for output in later["outputs"] if "execution_count" in output)):
-                if counted["execution_count"] is not None:  # in a notebook that was never run
+                if counted["execution_count"] is not None:  # None: the notebook was never executed
                     counted["execution_count"] += 1
         cell = {"cell_type": "code", "execution_count": 1, "id": "install", "outputs": []}
         cells.insert(1, cell)
@@ -131,13 +170,17 @@ def main():
         file = ROOT / "pyproject.toml"
         line = rf"\g<1>https://github.com/{found[1]}/{found[2]}\g<3>"
         file.write_text(IN_PYPROJECT.sub(line, file.read_text(encoding="utf-8")), encoding="utf-8")
-    ours = address()
+    try:
+        ours, written = address(), texts()
+    except ValueError as error:
+        parser.error(str(error))
     for path in notebooks():
         install_in(notebook := read(path), ours.install_cell())
         path.write_text(text(notebook), encoding="utf-8")
-    readme = ROOT / "README.md"
-    readme.write_text(ours.in_readme(readme.read_text(encoding="utf-8")), encoding="utf-8")
-    print(f"{ours.repository}, {ours.tag}: in pyproject.toml, {len(notebooks())} notebooks and README.md")
+    for path, new in written.items():
+        path.write_text(new, encoding="utf-8")
+    names = ", ".join(str(path.relative_to(ROOT)) for path in written)
+    print(f"{ours.repository}, {ours.tag}: in pyproject.toml, {len(notebooks())} notebooks, {names}")
 
 
 if __name__ == "__main__":

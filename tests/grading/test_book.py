@@ -1,4 +1,4 @@
-"""The book's exercises are assignments for nbgrader, and what students start from fits them."""
+"""nbgrader reads the book's exercises as assignments, and the students' notebooks fit them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CHAPTERS = sorted(path.name for path in (ROOT / "exercises" / "source").glob("ch
 
 @pytest.fixture(scope="module")
 def released(tmp_path_factory):
-    """What nbgrader releases to students of a chapter, made once and changed by no test."""
+    """chapter -> the notebook that nbgrader releases to its students; made once, no test changes it."""
 
     @functools.cache
     def release(chapter: str):
@@ -36,7 +36,7 @@ def student_notebook(chapter: str) -> Path:
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
-def test_nbgrader_reads_the_assignment(chapter: str, released):
+def test_nbgrader_reads_the_assignment_and_its_points(chapter: str, released):
     release = released(chapter)
     stated = re.search(r"\*\*Points:\*\* (\d+)\.", release.cells[0].source)[1]
     checks = [
@@ -44,9 +44,9 @@ def test_nbgrader_reads_the_assignment(chapter: str, released):
     ]
     assert sum(check.points for check in checks) == int(stated)
     assert not any("SOLUTION" in cell.source or "**Solution.**" in cell.source for cell in release.cells)
-    mended = preflight(student_notebook(chapter).read_bytes(), release)
-    assert (mended.notes, mended.missing) == ([], [])
-    assert mended.found == 2 * len(checks)
+    repaired = preflight(student_notebook(chapter).read_bytes(), release)
+    assert (repaired.notes, repaired.missing) == ([], [])
+    assert repaired.found == 2 * len(checks)
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
@@ -59,8 +59,8 @@ def test_deleted_checks_figures_and_imports_are_put_back(chapter: str, released)
     assert all(note.endswith("the check was missing and is put back") for note in without_checks.notes)
     answers = [cell for cell in notebook.cells if cell.id.endswith("-answer") or cell.cell_type != "code"]
     with_answers = preflight(text(nbformat.v4.new_notebook(cells=answers)), release)
-    for mended in (without_checks, with_answers):
-        found, wanted = ([c for c in n.cells if c.cell_type == "code"] for n in (mended.notebook, release))
+    for repaired in (without_checks, with_answers):
+        found, wanted = ([c for c in n.cells if c.cell_type == "code"] for n in (repaired.notebook, release))
         assert [cell.id for cell in found] == [cell.id for cell in wanted]
         pairs = zip(found, wanted, strict=True)
         assert all(a.source == b.source for a, b in pairs if not a.id.endswith("-answer"))

@@ -1,4 +1,4 @@
-"""A small class, graded once as an instructor would: each kind of trouble has its student."""
+"""A small class is graded once, from the command line: one student for each thing that can go wrong."""
 
 from __future__ import annotations
 
@@ -145,8 +145,8 @@ def test_status_points_and_reason(name: str, graded: Path):
     assert reason in row["reason"] if reason else row["reason"] == ""
 
 
-def test_endless_output_meets_a_limit(graded: Path):
-    """That of time, of memory or of what is kept, whichever the machine comes to first; all are told."""
+def test_endless_output_is_stopped_by_a_limit(graded: Path):
+    """By the limit of time, memory or output, whichever is reached first; each has its reason."""
     row = table(graded)["Flooding"]
     assert (row["status"], row["1.2"], row["reason"].split("; ")[0]) in [
         ("stopped", "", "it did not stop when its time was up in the cell '1.2'"),
@@ -156,7 +156,7 @@ def test_endless_output_meets_a_limit(graded: Path):
     ]
 
 
-def test_who_has_no_points_is_named_with_the_file(graded: Path):
+def test_command_prints_who_has_no_points_with_file_and_reason(graded: Path):
     said = (graded / "said.txt").read_text(encoding="utf-8")
     named = re.findall(r"^NOT GRADED: (.*?) \((.*?)\): (.+)", said, re.M)
     ungraded = [row for row in table(graded).values() if row["status"] not in ("graded", "incomplete")]
@@ -165,7 +165,7 @@ def test_who_has_no_points_is_named_with_the_file(graded: Path):
     assert ", ".join(f"{count} {status}" for status, count in counts.most_common()) in said
 
 
-def test_an_answer_in_words_waits_for_a_human(graded: Path):
+def test_answer_in_words_has_no_points_before_it_is_marked(graded: Path):
     rows = table(graded)
     assert (rows["Right"]["by hand"], rows["Right"]["1.4"]) == ("1.4", "")
     assert (rows["Nothing"]["by hand"], rows["Nothing"]["1.4"]) == ("", "0")
@@ -191,7 +191,7 @@ def test_every_student_has_a_page(graded: Path):
 
 
 @pytest.mark.parametrize("name", ["No answer", "Colab", "Raising"])
-def test_a_page_tells_what_the_reason_tells(name: str, graded: Path):
+def test_feedback_page_shows_the_reason_of_the_table(name: str, graded: Path):
     path = graded / "out" / "pages" / f"{name}_{IDS[name]}_assignsubmission_file_" / "toy.html"
     page = path.read_text(encoding="utf-8")
     about, _, rest = page.partition("<body>")[2].partition("</ul>")
@@ -200,7 +200,7 @@ def test_a_page_tells_what_the_reason_tells(name: str, graded: Path):
     assert "(Score: " in rest and "<script" not in about
 
 
-def test_nothing_that_a_student_started_is_left(graded: Path):
+def test_processes_that_a_submission_started_are_killed(graded: Path):
     command = [process.info["cmdline"] for process in psutil.process_iter(["cmdline"])]
     assert [line for line in command if line == SLEEP] == []
 
@@ -229,7 +229,7 @@ def test_points_given_by_hand_are_reported_and_kept(graded: Path, tmp_path: Path
     assert "Absent" not in table(folder) and table(folder)["Another"]["status"] == "missing"
 
 
-def test_a_second_run_grades_only_who_is_new_or_changed(graded: Path, tmp_path: Path):
+def test_second_run_grades_only_new_and_changed_submissions(graded: Path, tmp_path: Path):
     folder = shutil.copytree(graded, tmp_path / "copy")
     toy.write(toy.right(), folder / "late" / "Right_1001_assignsubmission_file_" / "work.ipynb")
     toy.write(
@@ -252,7 +252,7 @@ def test_another_version_of_the_assignment_needs_another_folder(graded: Path, tm
         main(line(folder, "report"))
 
 
-def test_a_foreign_folder_is_left_alone(tmp_path: Path):
+def test_folder_with_other_files_is_refused_and_unchanged(tmp_path: Path):
     toy.course(tmp_path / "course")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("mine")
@@ -269,7 +269,7 @@ def test_an_export_that_does_not_exist_leaves_no_folder(tmp_path: Path):
 
 
 @pytest.mark.parametrize("option", ["", "--output=", "--roster=", "--course="])
-def test_an_empty_path_is_not_the_current_folder(option: str, tmp_path: Path, monkeypatch, capsys):
+def test_empty_path_is_refused(option: str, tmp_path: Path, monkeypatch, capsys):
     toy.write(toy.right(), tmp_path / "ana" / "work.ipynb")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit):
@@ -278,7 +278,7 @@ def test_an_empty_path_is_not_the_current_folder(option: str, tmp_path: Path, mo
     assert [path.name for path in tmp_path.iterdir()] == ["ana"]
 
 
-def test_an_unknown_assignment_is_named(tmp_path: Path):
+def test_unknown_assignment_is_refused(tmp_path: Path):
     toy.course(tmp_path / "course")
     arguments = [
         "report",
@@ -292,7 +292,7 @@ def test_an_unknown_assignment_is_named(tmp_path: Path):
 
 @pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
 def test_nbgrader_alone_gives_nothing_for_a_notebook_from_colab(graded: Path, tmp_path: Path):
-    """Why there is a preflight: no error, no warning, no points."""
+    """The reason for the preflight: nbgrader gives no error, no warning and no points."""
     shutil.copy(graded / "out" / "nbgrader_config.py", tmp_path)
     shutil.copy(graded / "out" / "assignment.db", tmp_path / "gradebook.db")
     shutil.copytree(graded / "out" / "source", tmp_path / "source")

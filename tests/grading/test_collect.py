@@ -1,4 +1,4 @@
-"""Who handed in what, from the exports of Moodle and Canvas and from plain folders."""
+"""Exports of Moodle and Canvas and plain folders are read: each student has the files handed in."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def as_zip(folder: Path, path: Path) -> Path:
     return path
 
 
-def told(export: Path) -> list[tuple]:
+def listed(export: Path) -> list[tuple]:
     return [(s.student, s.name, s.folder, [file.name for file in s.files]) for s in collect(export)]
 
 
@@ -87,16 +87,16 @@ LAYOUTS = {
 
 @pytest.mark.parametrize("zipped", [False, True], ids=["folder", "zip"])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_layouts(layout: str, zipped: bool, tmp_path: Path):
+def test_each_layout_of_an_export_is_read(layout: str, zipped: bool, tmp_path: Path):
     paths, wanted = LAYOUTS[layout]
     folder = export(tmp_path / "export", *paths)
-    found = told(as_zip(folder, tmp_path / "export.zip") if zipped else folder)
+    found = listed(as_zip(folder, tmp_path / "export.zip") if zipped else folder)
     assert [(*who, sorted(files)) for *who, files in found] == [
         (*who, sorted(files)) for *who, files in wanted
     ]
 
 
-def test_late_is_kept(tmp_path: Path):
+def test_late_mark_of_canvas_is_kept(tmp_path: Path):
     folder = export(tmp_path, "li_LATE_502_9002_b.ipynb", "wu_503_9003_b.ipynb")
     assert [(s.name, s.late) for s in collect(folder)] == [("li", True), ("wu", False)]
 
@@ -108,16 +108,16 @@ def test_one_late_file_makes_a_submission_late(tmp_path: Path):
 
 def test_a_folder_without_a_file_is_a_student(tmp_path: Path):
     (tmp_path / "export" / "ana").mkdir(parents=True)
-    assert told(tmp_path / "export") == [("ana", "ana", "ana", [])]
-    assert told(as_zip(tmp_path / "export", tmp_path / "a.zip")) == [("ana", "ana", "ana", [])]
+    assert listed(tmp_path / "export") == [("ana", "ana", "ana", [])]
+    assert listed(as_zip(tmp_path / "export", tmp_path / "a.zip")) == [("ana", "ana", "ana", [])]
 
 
-def test_names_are_one_whatever_the_machine_that_wrote_them(tmp_path: Path):
+def test_names_have_one_unicode_form(tmp_path: Path):
     folder = export(tmp_path, unicodedata.normalize("NFD", "Müller/a.ipynb"))
     assert collect(folder)[0].name == unicodedata.normalize("NFC", "Müller")
 
 
-def test_ids_are_safe_as_paths_and_patterns_and_differ(tmp_path: Path):
+def test_ids_differ_and_can_be_used_in_paths_and_patterns(tmp_path: Path):
     folder = export(tmp_path, "a*[b]/x.ipynb", "a* [b]/x.ipynb", "Ana/x.ipynb", "ANA/x.ipynb", "?/x.ipynb")
     ids = [submission.student for submission in collect(folder)]
     assert sorted(ids) == ["ANA", "Ana-2", "a-b", "a-b-2", "student"]
@@ -126,15 +126,15 @@ def test_ids_are_safe_as_paths_and_patterns_and_differ(tmp_path: Path):
 @pytest.mark.parametrize(
     "path", ["../../evil.ipynb", "/etc/evil.ipynb", "ana/../../evil.ipynb", "C:\\evil.ipynb"]
 )
-def test_a_path_out_of_the_archive_is_refused_and_the_rest_is_there(path: str, tmp_path: Path):
+def test_path_outside_the_archive_is_refused_and_the_rest_is_graded(path: str, tmp_path: Path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr(path, toy.text(toy.right()))
         archive.writestr("ben/b.ipynb", toy.text(toy.right()))
     bad, good = sorted(collect(tmp_path / "a.zip"), key=lambda submission: not submission.unsafe)
-    result, mended = examine(bad, toy.student())
-    assert (result.status, result.notes, mended) == (
+    result, repaired = examine(bad, toy.student())
+    assert (result.status, result.notes, repaired) == (
         "refused",
-        ["its path in the archive leads out of it"],
+        ["its path points outside the archive"],
         None,
     )
     assert re.fullmatch(r"\w[\w.-]*", result.folder) and result.folder == result.student
@@ -146,7 +146,7 @@ def test_links_are_not_followed(tmp_path: Path):
     secret = toy.write(toy.right(), tmp_path / "secret.ipynb")
     (tmp_path / "export" / "ana").mkdir(parents=True)
     (tmp_path / "export" / "ana" / "a.ipynb").symlink_to(secret)
-    assert told(tmp_path / "export") == [("ana", "ana", "ana", [])]
+    assert listed(tmp_path / "export") == [("ana", "ana", "ana", [])]
 
 
 @pytest.mark.parametrize(
@@ -158,21 +158,21 @@ def test_links_are_not_followed(tmp_path: Path):
     ],
     ids=["nothing", "text", "empty folder"],
 )
-def test_what_is_no_export_is_named(make, reason: str, tmp_path: Path):
+def test_path_that_is_no_export_is_refused(make, reason: str, tmp_path: Path):
     make(tmp_path / "export")
     with pytest.raises(ValueError, match=f"export: {reason}"):
         collect(tmp_path / "export")
 
 
-def test_of_several_notebooks_the_latest_that_fits_counts(tmp_path: Path):
+def test_latest_of_the_notebooks_that_fit_is_graded(tmp_path: Path):
     for name, answer, when in [("old", '"a"', 1), ("new", '"b"', 3), ("copy", '"c"', 2)]:
         path = toy.write(toy.right(a1=f"answer = {answer}"), tmp_path / "ana" / f"{name}.ipynb")
         os.utime(path, (1e9 + when, 1e9 + when))
     toy.write(toy.v4.new_notebook(), tmp_path / "ana" / "scratch.ipynb")
-    result, mended = examine(collect(tmp_path)[0], toy.student())
+    result, repaired = examine(collect(tmp_path)[0], toy.student())
     assert (result.file, result.status) == ("new.ipynb", "graded")
-    assert result.notes == ["one of 4 notebooks: the latest of those that fit best"]
-    assert 'answer = "b"' in toy.cell(mended.notebook, "exercise-1-1-answer").source
+    assert result.notes == ["one of 4 notebooks: the latest of those with most of the assignment's cells"]
+    assert 'answer = "b"' in toy.cell(repaired.notebook, "exercise-1-1-answer").source
 
 
 def test_a_file_too_large_is_refused(tmp_path: Path):

@@ -1,4 +1,4 @@
-"""The page for instructors states the limits and options as they are."""
+"""The page for instructors states the limits of grading and names its options."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from grading.worker import FILE_BYTES, Limits
 PAGE = (ROOT / "book" / "instructors.md").read_text(encoding="utf8")
 
 
-def test_limits():
+def test_page_states_the_default_limits():
     rows = dict(re.findall(r"^\| (.+?) \| (.+?) \|", PAGE.partition("### Limits")[2], re.M))
     limits = Limits()
     assert rows["a cell"].startswith(f"{limits.cell_seconds} seconds")
@@ -24,7 +24,7 @@ def test_limits():
     assert rows["a file that a student writes, or hands in"] == sizes
 
 
-def test_options(capsys):
+def test_options_on_the_page_exist(capsys):
     with pytest.raises(SystemExit):
         main(["grade", "--help"])
     known = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
@@ -33,7 +33,7 @@ def test_options(capsys):
     assert named - known == set() and "--memory-gb" in named
 
 
-def test_what_grading_leaves_is_not_committed_and_not_spelled():
+def test_output_of_grading_is_ignored_by_git_and_codespell():
     """The pages of students, and what `nbgrader generate_assignment` makes in exercises/."""
     ignored = (ROOT / ".gitignore").read_text(encoding="utf8").splitlines()
     assert {"graded/", "exercises/gradebook.db", "exercises/release/"} <= set(ignored)

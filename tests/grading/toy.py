@@ -26,13 +26,13 @@ CHECK = {
     "1.2": (2, 'check("1.2", add(2, 3) == 5, "too small")'),
     "1.3": (3, 'check("1.3", double(4) == 8, "not doubled")'),
 }
-# What comes with the assignment and is neither an answer nor a check; as in the book, a figure checks, too.
+# Cells that come with the assignment, neither answers nor checks. As in the book, a figure checks something.
 SETUP = "def check(number, passed, hint):\n    assert passed, hint"
 FIGURE = 'check("1.2", add(1, 1) == 2, "no figure")\nprint("a figure of the sum")'
 
 
 def graded(name: str, **own) -> dict:
-    """The metadata of a cell that nbgrader has to know."""
+    """nbgrader's metadata of an answer or a check."""
     base = dict.fromkeys(["grade", "locked", "solution", "task"], False)
     return {"nbgrader": base | {"grade_id": name, "schema_version": 3} | own}
 
@@ -86,7 +86,7 @@ def student(**answers: str) -> NotebookNode:
 
 
 def right(**other: str) -> NotebookNode:
-    """A notebook with right answers, but for those that are given."""
+    """A notebook with right answers, except those given as arguments."""
     return student(**({f"a{number[2:]}": answer for number, answer in RIGHT.items()} | other))
 
 
@@ -105,7 +105,7 @@ def write(notebook: NotebookNode, path: Path) -> Path:
 
 
 def as_colab_saves(notebook: NotebookNode) -> NotebookNode:
-    """Metadata of others dropped, the ids in the metadata, an older minor format."""
+    """The notebook as Colab saves it: ids in the metadata, other metadata dropped, an older format."""
     for cell in notebook.cells:
         cell.metadata = NotebookNode({"id": cell.pop("id"), "colab": {"height": 34}})
     kernel = {"name": "python3", "display_name": "Python 3"}
@@ -115,7 +115,7 @@ def as_colab_saves(notebook: NotebookNode) -> NotebookNode:
 
 
 def without_ids(notebook: NotebookNode) -> NotebookNode:
-    """Metadata and ids are lost; what is written in the cells is left."""
+    """The notebook without metadata and ids; only the sources are left."""
     for cell in as_colab_saves(notebook).cells:
         cell.metadata = NotebookNode()
     return notebook
@@ -128,7 +128,7 @@ def without(notebook: NotebookNode, *cell_ids: str) -> NotebookNode:
 
 
 def merged(notebook: NotebookNode) -> NotebookNode:
-    """The answers in code are in a last cell of the student's own; their cells and checks are deleted."""
+    """All answers in code moved to one new cell at the end; their own cells and checks are deleted."""
     notebook.cells.append(v4.new_code_cell("\n".join(RIGHT[number] for number in CHECK), id="own"))
     names = [f"exercise-{number.replace('.', '-')}" for number in CHECK]
     return without(notebook, *(f"{name}-{kind}" for name in names for kind in ("answer", "check")))
