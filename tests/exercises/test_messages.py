@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch.distributions import Bernoulli, MultivariateNormal, Normal, kl_divergence
 
-from vae_lib.checks import CHAPTERS, CheckFailed, check, diagnosis
+from vae_lib.checks import CHAPTERS, CheckFailed, check, compare
 from vae_lib.checks.answers import Choice, Function, Numbers
 from vae_lib.checks.chapter_9 import Codes
 from vae_lib.checks.draws import Draw
@@ -763,7 +763,7 @@ def test_a_mistake_too_small_to_see_beside_a_factor_is_not_named():
     want = torch.tensor([1.0, -2.0, 3.0], dtype=torch.float64)
     for change, named in ((1e-8, None), (0.5, "Two things. Off. And then: the sign is flipped")):
         mistake = want + change * torch.tensor([1.0, 0.0, -1.0])
-        said = diagnosis.like_a_mistake(-mistake, want, {"Off.": mistake}, {})
+        said = compare.like_a_mistake(-mistake, want, {"Off.": mistake}, {})
         assert said is None if named is None else said.startswith(named)
 
 
