@@ -1,14 +1,13 @@
-"""Says what is wrong with the loss of a VAE: any model and its loss are checked against the book's equations.
+"""Says what is wrong with the loss of a VAE: any model and its loss are checked against the book's equations."""
 
-adapt      takes model and loss as they are written
-probe      runs the training step with chosen values in place of the networks' outputs
-nets       checks encode and decode themselves
-terms      finds the KL term and the reconstruction term by their gradients
-weights    compares the factors of the two terms
-draw       checks how z is drawn
-findings   the table of findings, and their texts
-gallery    programs with one line wrong
-"""
+# adapt      takes model and loss as they are written
+# probe      runs the training step with chosen values in place of the networks' outputs
+# nets       checks encode and decode themselves
+# terms      finds the KL term and the reconstruction term by their gradients
+# weights    compares the factors of the two terms
+# draw       checks how z is drawn
+# findings   the table of findings, and their texts
+# gallery    programs with one line wrong
 
 from __future__ import annotations
 
