@@ -750,7 +750,7 @@ def test_the_global_generator_is_left_alone():
 def test_draws_of_a_seed_are_the_same():
     assert torch.equal(Draw(3).normal("BJ"), Draw(3).normal("BJ"))
     assert not torch.equal(Draw().normal("BJ"), Draw().normal("BJ"))
-    assert (Draw(tame=True).logvar() > 0).all() and (Draw(0).logvar() < 0).any()
+    assert (Draw(positive_logvar=True).logvar() > 0).all() and (Draw(0).logvar() < 0).any()
 
 
 def test_no_false_alarm():
