@@ -12,6 +12,7 @@ from torch.distributions import Bernoulli, MultivariateNormal, Normal, kl_diverg
 
 from vae_lib.checks import CHAPTERS
 from vae_lib.checks.answers import Choice, Numbers
+from vae_lib.gaussian import kl_to_standard_normal
 
 EXERCISES = {
     number: exercise
@@ -512,6 +513,7 @@ WRONG = {
         (lambda f: bool((f(*RANDOM) >= 0).all()), "0 for every input"),
         (lambda f: bool((f(*RANDOM) > 0).all()), "without its ½"),
         (lambda f: torch.equal(f(*RANDOM), kl(*RANDOM)), "refuses a right KL"),
+        (lambda f: torch.equal(f(*RANDOM), kl_to_standard_normal(*RANDOM)), "refuses a right KL"),
         (kl_tester(RANDOM * torch.tensor([1.0, 0.0])[:, None, None]), "ignores logvar"),
         (kl_tester(RANDOM * torch.tensor([0.0, 1.0])[:, None, None]), "ignores mu"),
         (kl_tester(torch.stack([RANDOM[0], RANDOM[1].abs()])), "only where logvar is positive"),

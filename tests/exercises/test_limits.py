@@ -133,6 +133,17 @@ def test_a_gradient_that_cannot_be_computed_is_named():
     assert said.startswith("The right value, but without a gradient: one of the variables needed")
 
 
+def test_the_gradient_of_another_image_is_noticed():
+    """The sum over the images has the right gradient."""
+
+    def answer(x):
+        values = (x**2).sum(-1)
+        return values.detach() + values.flip(0) - values.flip(0).detach()
+
+    said = replace(SQUARES, extreme={}).examine(answer)
+    assert said == "The right value, but the gradient with respect to x is not that of this value."
+
+
 def test_a_missing_gradient_is_named():
     assert SQUARES.examine(lambda x: squares()(x.detach())) == (
         "The right value, but no gradient reaches x: is there a detach, an item, a no_grad or a new tensor "
@@ -202,6 +213,7 @@ SAME_AMOUNT = (
         (TINY + 1.2e-12 * ONE_IMAGE, TINY, False),
         (torch.tensor([math.inf, 1.0]), torch.tensor([math.inf, 1.0]), True),
         (torch.tensor([1.0, math.inf]), torch.tensor([math.inf, 1.0]), False),
+        (torch.tensor([1.0, 1.0]), torch.tensor([math.inf, 1.0]), False),
         (WANT[:, None], WANT, False),
     ],
 )
@@ -219,6 +231,7 @@ def test_two_results_are_the_same_up_to_a_limit(got, want, same):
         (-(1 + 0.8e-7) * WANT, "The sign is flipped."),
         (-(1 + 1.5e-7) * WANT, SAME_FACTOR),
         (0 * WANT, "It is 0 for every input."),
+        (math.inf * WANT.abs(), None),
         (-2 * WANT, "The sign is flipped, and it is too large by exactly the factor 2: is a ½ missing?"),
     ],
 )
@@ -237,6 +250,12 @@ def test_one_factor_is_recognized_up_to_a_limit(got, message):
 )
 def test_one_amount_is_recognized_up_to_a_limit(got, message):
     assert compare.wrong_constant([(got, WANT)]) == message
+
+
+def test_one_value_shows_no_factor_and_no_amount():
+    """Any two numbers differ by one."""
+    assert compare.wrong_factor([(WANT[:1], 2 * WANT[:1])], {}) is None
+    assert compare.wrong_constant([(WANT[:1], 2 * WANT[:1])]) is None
 
 
 AXES = {
@@ -349,6 +368,8 @@ def off(error):
         (shifted(0.15), "not yet. The draws are not centred at μ."),
         (monte_carlo(change=correlated(0.2)), "right"),
         (monte_carlo(change=correlated(0.45)), f"not yet. {SAME_EPS}"),
+        (monte_carlo(reduce=lambda values: values.mean(0).double()),
+         "not yet. It works only in float64: the draws are to have the type of mu."),
         (off(0.8e-7), "right"),
         (off(3e-7), f"not yet. {NOT_THE_MEAN}"),
     ],

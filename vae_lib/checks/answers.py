@@ -28,9 +28,7 @@ from vae_lib.checks.draws import OTHER_SIZES, SIZES, Draw
 Inputs = dict[str, object]
 
 # How far a result may be from the right one, relative to the largest value, beyond compare.EXACT and SINGLE.
-CANCELLED = (
-    1e-3  # with a float32 constant, where two terms may cancel, in a formula that is known to be right
-)
+CANCELLED = 1e-3  # of a formula that is known to be right: a float32 constant where two terms cancel
 GRADIENT = 1e-5  # a gradient with a float32 constant
 FEW_DIGITS = 1e-4  # a result that is right but for its last digits; a result in float32
 # How far numbers may be from the right ones.

@@ -1,4 +1,4 @@
-"""Says what is wrong with a VAE's loss: a model and its loss are checked against the equations of the book."""
+"""Says what is wrong with a VAE's loss: a model and its loss are checked against the book's equations."""
 
 # adapt      takes model and loss as they are written
 # probe      runs the training step with chosen values in place of the networks' outputs
