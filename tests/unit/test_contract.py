@@ -49,7 +49,7 @@ SIGNATURES = {
     "callback=None)",
     "training.evaluate": "(model, x, num_samples=1, *, generator=None)",
     "diagnosis.diagnose": "(model, loss, x, *, beta=1.0, likelihood=None, seed=0)",
-    "gallery.fingerprint": "(program, images, num_samples=20, *, generator=None)",
+    "diagnosis.gallery.fingerprint": "(program, images, num_samples=20, *, generator=None)",
     "linear_gaussian.LinearGaussian": "(W, b, sigma)",
     "linear_gaussian.LinearGaussian.log_marginal": "(self, x)",
     "linear_gaussian.LinearGaussian.posterior": "(self, x)",
@@ -67,7 +67,7 @@ ATTRIBUTES = {
     "training.Evaluation": ["elbo", "reconstruction", "kl"],
     "diagnosis.Finding": ["code", "message", "expected", "found", "equation", "fix"],
     "diagnosis.Diagnosis": ["findings", "codes", "likelihood", "beta", "unchecked"],
-    "gallery.Fingerprint": ["elbo", "reconstruction", "kl", "active_units"],
+    "diagnosis.gallery.Fingerprint": ["elbo", "reconstruction", "kl", "active_units"],
     "datasets.DataSplit": ["x_train", "y_train", "x_test", "y_test"],
     "checks.Result": ["exercise", "message", "passed", "attempted"],
 }
@@ -80,9 +80,10 @@ MODULES = [name for _, name, _ in pkgutil.iter_modules(vae_lib.__path__) if not 
 
 
 def look_up(path: str):
-    module, *names = path.split(".")
-    found = importlib.import_module(f"vae_lib.{module}")
-    for name in names:
+    found = vae_lib
+    for name in path.split("."):
+        if not hasattr(found, name):  # a module that vae_lib does not import itself
+            importlib.import_module(f"{found.__name__}.{name}")
         found = getattr(found, name)
     return found
 
@@ -123,7 +124,7 @@ def test_results_have_the_attributes_of_the_contract(path, names):
 
 def test_the_package_offers_its_modules():
     above = {"plotting", "palette", "explorers", "checks"}
-    assert set(vae_lib.__all__) - {"diagnose"} == set(MODULES) - above
+    assert set(vae_lib.__all__) - {"diagnose", "gallery"} == set(MODULES) - above
     assert all(inspect.ismodule(getattr(vae_lib, name)) for name in vae_lib.__all__ if name != "diagnose")
     assert vae_lib.diagnose is vae_lib.diagnosis.diagnose
 
@@ -144,7 +145,7 @@ def test_no_module_knows_one_above_it(name, below):
             imported |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module.startswith("vae_lib."):
             imported.add(node.module.split(".")[1])
-    assert imported <= set(below)
+    assert imported - {name} <= set(below)
     assert "import matplotlib" not in source or name == "plotting"
 
 

@@ -1,9 +1,16 @@
-"""The book's exercises check themselves: `check("4.1", answer)` runs an answer and says what is wrong.
+"""Checks of the exercises: `check("4.1", answer)` says whether an answer is right, and if not, what is wrong.
 
-A function is run on fresh random inputs, in float64 and float32, with gradients and at extreme values, and
-compared with vae_lib. What comes back is said in the learner's terms ("too small by exactly the factor
-D = 7"), never as the answer. Each chapter has a module here, `chapter_4.py` for the exercises 4.1, 4.2, ….
+A function is called with fresh random inputs, in float64 and float32, with gradients and at extreme values,
+and its results are compared with those of vae_lib. The message is in the learner's terms ("too small by
+exactly the factor D = 7") and never tells the answer. Each chapter has a module here: `chapter_4.py` has the
+exercises 4.1, 4.2, ….
 """
+
+# answers    the three kinds of answers, and how each is examined
+# calls      calls a learner's function: what it returned or raised, whether it is a stub
+# draws      random inputs for it
+# compare    two tensors, the learner's and the right one: a message about the difference
+# chapter_N  the exercises of a chapter, with their usual mistakes
 
 from __future__ import annotations
 
@@ -11,7 +18,8 @@ import importlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from vae_lib.checks.answers import Exercise, NotAttempted
+from vae_lib.checks.answers import Exercise
+from vae_lib.checks.calls import NotAttempted
 
 __all__ = ["CheckFailed", "Result", "check"]
 
@@ -42,11 +50,11 @@ class Result:
         return f"{self.exercise}: {self.message}"
 
     def _ipython_display_(self) -> None:
-        """Nothing, at the end of a cell: check has printed it."""
+        """Shows nothing at the end of a cell, as `check` has printed the result."""
 
 
 def check(exercise: str, answer: object, *, strict: bool = False) -> Result:
-    """Say whether an answer to an exercise is right and, if it is not, what is wrong with it.
+    """Say whether an answer to an exercise is right, and if it is not, what is wrong with it.
 
     Args:
         exercise: its number, such as "4.1".
@@ -60,10 +68,10 @@ def check(exercise: str, answer: object, *, strict: bool = False) -> Result:
         ValueError: there is no such exercise.
         CheckFailed: with strict=True, the answer is wrong or missing.
     """
-    found = _look_up(exercise)
+    found = _exercise(exercise)
     try:
-        words = found.examine(answer)
-        result = Result(exercise, f"not yet. {words}" if words else "right", passed=words is None)
+        message = found.examine(answer)
+        result = Result(exercise, f"not yet. {message}" if message else "right", passed=message is None)
     except NotAttempted:
         result = Result(exercise, "not attempted yet", attempted=False)
     if not strict:
@@ -73,8 +81,8 @@ def check(exercise: str, answer: object, *, strict: bool = False) -> Result:
     return result
 
 
-def _look_up(exercise: str) -> Exercise:
-    """The exercise of that number."""
+def _exercise(exercise: str) -> Exercise:
+    """The exercise of this number."""
     chapter = exercise.partition(".")[0] if isinstance(exercise, str) else None
     if chapter not in map(str, CHAPTERS):
         raise ValueError(f'exercises are named "1.1" to "{CHAPTERS[-1]}.…", got {exercise!r}')

@@ -10,23 +10,37 @@ import torch
 from torch import Tensor
 
 from vae_lib.checks import compare
-from vae_lib.checks.answers import Choice, Function, Numbers, Wrong, attempted, call, inside, short, single
+from vae_lib.checks.answers import Choice, Function, Numbers
+from vae_lib.checks.calls import Unusable, attempted, call, kind_of, lower_first, to_float32
 from vae_lib.checks.draws import OTHER_SIZES, SIZES, Draw
 
 SAMPLES = 4001
+AVERAGE = 1e-7  # how far the result may be from the mean of f over the draws, relative
+# How far the draws may be from those of q: their spread, relative; their mean, in standard errors; and the
+# correlation of two of them.
+SPREAD, STANDARD_ERRORS, CORRELATION = 0.08, 6, 0.3
 NO_GRADIENT = "The right value, but no gradient reaches"
+
+
+def _recorded(z: Tensor) -> Tensor:
+    """The function whose mean is asked for; neither even nor odd."""
+    return (torch.sin(z) + z).sum(-1)
 
 
 @dataclass(frozen=True)
 class MonteCarloMean:
-    """monte_carlo_mean(f, mu, logvar, L, generator). There are many ways to draw, so f listens to the z."""
+    """monte_carlo_mean(f, mu, logvar, L, generator).
+
+    An answer may draw in its own order, so its z are not known beforehand: f records each z that it is given,
+    and the result is compared with the mean of f over these.
+    """
 
     def examine(self, answer: object) -> str | None:
         attempted(answer)
         if not callable(answer):
             return "Give the function monte_carlo_mean itself, without calling it."
         try:
-            result, draws, mu, logvar = self._run(answer, 1, Draw(tame=True))
+            result, draws, mu, logvar = self._run(answer, 1, Draw(positive_logvar=True))
             return (
                 self._average(result, draws)
                 or self._draws(draws, mu, logvar)
@@ -35,15 +49,15 @@ class MonteCarloMean:
                 or self._gradient(answer)
                 or self._types(answer)
             )
-        except Wrong as wrong:
-            return str(wrong)
+        except Unusable as error:
+            return str(error)
 
     @staticmethod
     def _run(
-        answer: Callable, seed: int, draw: Draw, samples: int = SAMPLES, kind: Callable = lambda v: v
+        answer: Callable, seed: int, draw: Draw, samples: int = SAMPLES, convert: Callable = lambda v: v
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The result, all z that f was given, (number, B, J), and the arguments."""
-        mu, logvar, seen = kind(draw.normal("BJ", 2.0)), kind(draw.logvar()), []
+        """The result, all z that f was given, (number, B, J), mu and logvar."""
+        mu, logvar, seen = convert(draw.normal("BJ", 2.0)), convert(draw.logvar()), []
 
         def f(z):
             if not isinstance(z, Tensor) or z.shape[-2:] != mu.shape:
@@ -52,28 +66,29 @@ class MonteCarloMean:
                     f"f takes z of shape (L, B, J) or (B, J), (B, J) = {tuple(mu.shape)} here; it got {shape}."
                 )
             seen.append(z.detach().reshape(-1, *mu.shape))
-            return (torch.sin(z) + z).sum(-1)
+            return _recorded(z)
 
         copies = {"mu": mu.clone(), "logvar": logvar.clone()}
         value = call(answer, [f, *copies.values(), samples, torch.Generator().manual_seed(seed)])
         if not isinstance(value, Tensor):
-            raise Wrong(f"It returns {short(value)}, where a tensor is wanted.")
+            raise Unusable(f"It returns {kind_of(value)}, where a tensor is wanted.")
         for (name, copy), before in zip(copies.items(), (mu, logvar), strict=True):
             if not torch.equal(copy, before):
-                raise Wrong(f"It changes its argument {name} in place; the caller still needs it.")
+                raise Unusable(f"It changes its argument {name} in place; the caller still needs it.")
         if not seen:
-            raise Wrong("f is never called.")
+            raise Unusable("f is never called.")
         return value, torch.cat(seen), mu, logvar
 
     def _average(self, result: Tensor, draws: Tensor) -> str | None:
+        """Is the result the mean of f over L draws?"""
         if len(draws) != SAMPLES:
             times = "once" if len(draws) == 1 else f"{len(draws)} times"
             return f"With L = {SAMPLES}, z is drawn {times} for each image."
-        values = (torch.sin(draws) + draws).sum(-1)
+        values = _recorded(draws)
         want, sizes = values.mean(0), {"B": SIZES["B"], "L": SAMPLES}
-        if compare.close(result, want, 1e-7):
+        if compare.close(result, want, AVERAGE):
             return None
-        if compare.close(result, values.mean(), 1e-7):
+        if compare.close(result, values.mean(), AVERAGE):
             return "It averages over the images, too: each image has its own mean, shape (B,)."
         return (
             compare.wrong_shape(result, want, sizes)
@@ -83,7 +98,7 @@ class MonteCarloMean:
 
     @staticmethod
     def _draws(draws: Tensor, mu: Tensor, logvar: Tensor) -> str | None:
-        """Do the z look like L independent draws of q for each image and dimension?"""
+        """Are the z like L draws of q, independent for each image and latent dimension?"""
         mean, spread, sigma = draws.mean(0), draws.std(0), (0.5 * logvar).exp()
         if (spread == 0).all():
             return "All L draws are the same z: L draws need L different ε."
@@ -93,13 +108,13 @@ class MonteCarloMean:
             "exp(logvar) was taken for σ; it is the variance.": logvar.exp(),
             "The draws have the spread 1 for every image: σ does not enter.": torch.ones_like(sigma),
         }
-        if not ((spread / sigma - 1).abs() < 0.08).all():
-            for words, other in candidates.items():
-                if ((spread / other - 1).abs() < 0.08).all():
-                    return words
+        if not ((spread / sigma - 1).abs() < SPREAD).all():
+            for message, other in candidates.items():
+                if ((spread / other - 1).abs() < SPREAD).all():
+                    return message
             return "The draws do not have the spread of q."
-        if not ((mean - mu).abs() < 6 * sigma / math.sqrt(SAMPLES)).all():
-            centred = (mean.abs() < 6 * sigma / math.sqrt(SAMPLES)).all()
+        if not ((mean - mu).abs() < STANDARD_ERRORS * sigma / math.sqrt(SAMPLES)).all():
+            centred = (mean.abs() < STANDARD_ERRORS * sigma / math.sqrt(SAMPLES)).all()
             return (
                 "The draws are centred at 0: μ does not enter."
                 if centred
@@ -107,19 +122,19 @@ class MonteCarloMean:
             )
         eps = ((draws - mean) / spread).flatten(1)
         together = eps.T @ eps / len(eps) - torch.eye(eps.shape[1], dtype=eps.dtype)
-        if together.abs().max() > 0.3:
+        if together.abs().max() > CORRELATION:
             return "The same ε is used for several images or dimensions: each of the B · J needs its own."
         return None
 
     def _sizes(self, answer: Callable) -> str | None:
-        """The same for one draw, for a batch of one, and for another number of latent dimensions."""
+        """Is it right for L = 1, for a batch of one, and for another number of latent dimensions?"""
         try:
             result, draws, _, _ = self._run(answer, 1, Draw(sizes=OTHER_SIZES), 1)
-        except Wrong as wrong:
-            return f"Right at first, but not for L = 1 and a batch of one image. {wrong}"
+        except Unusable as error:
+            return f"Right at first, but not for L = 1 and a batch of one image. {error}"
         if len(draws) != 1:
             return f"With L = 1, z is drawn {len(draws)} times for each image."
-        if compare.close(result, (torch.sin(draws[0]) + draws[0]).sum(-1), 1e-7):
+        if compare.close(result, _recorded(draws[0]), AVERAGE):
             return None
         return (
             "Right at first, but not for L = 1 and a batch of one image: is a size written as a number, or does a "
@@ -127,6 +142,7 @@ class MonteCarloMean:
         )
 
     def _generator(self, answer: Callable) -> str | None:
+        """Do the draws come from the generator that is given, and from it alone?"""
         first, again, other = (self._run(answer, seed, Draw(7), 13)[0] for seed in (1, 1, 2))
         if not torch.equal(first, again):
             return "The same generator gives different results: do the draws come from the generator you are given?"
@@ -135,6 +151,7 @@ class MonteCarloMean:
         return None
 
     def _gradient(self, answer: Callable) -> str | None:
+        """Do gradients reach mu and logvar through z?"""
         draw = Draw()
         mu, logvar = (tensor.requires_grad_() for tensor in (draw.normal("BJ"), draw.logvar()))
         value = call(answer, [lambda z: z.sum(-1), mu, logvar, 13, torch.Generator().manual_seed(1)])
@@ -147,10 +164,11 @@ class MonteCarloMean:
         return None
 
     def _types(self, answer: Callable) -> str | None:
+        """Does float32 in give float32 draws and a float32 result?"""
         try:
-            result, draws, _, _ = self._run(answer, 1, Draw(), 13, kind=single)
-        except Wrong as wrong:
-            return f"It works only in float64. With float32 arguments {inside(wrong)}"
+            result, draws, _, _ = self._run(answer, 1, Draw(), 13, convert=to_float32)
+        except Unusable as error:
+            return f"It works only in float64. With float32 arguments {lower_first(error)}"
         if result.dtype != torch.float32 or draws.dtype != torch.float32:
             return "It works only in float64: the draws are to have the type of mu."
         return None

@@ -81,8 +81,8 @@ EXERCISES = {
             ),
         }
         | {
-            words: lambda x, a, epsilon=epsilon: nll_with_epsilon(x, a, epsilon)
-            for words, epsilon in EPSILONS.items()
+            message: lambda x, a, epsilon=epsilon: nll_with_epsilon(x, a, epsilon)
+            for message, epsilon in EPSILONS.items()
         },
         extreme=LARGE_LOGITS,
         hint="(7.3)",

@@ -86,8 +86,10 @@ EXERCISES = {
             ),
         }
         | {
-            words: lambda x, a, mu, t, epsilon=epsilon: (nll_with_epsilon(x, a, epsilon) + _kl(mu, t)).mean()
-            for words, epsilon in EPSILONS.items()
+            message: lambda x, a, mu, t, epsilon=epsilon: (
+                nll_with_epsilon(x, a, epsilon) + _kl(mu, t)
+            ).mean()
+            for message, epsilon in EPSILONS.items()
         },
         extreme=LARGE_LOGITS,
         hint="(8.1)",

@@ -11,11 +11,12 @@ from torch import Tensor
 
 from vae_lib import gaussian
 from vae_lib.checks import chapter_8, compare
-from vae_lib.checks.answers import Choice, Function, NotAttempted, Numbers, Wrong, attempted, call, short
+from vae_lib.checks.answers import Choice, Function, Numbers
+from vae_lib.checks.calls import NotAttempted, Unusable, attempted, call, kind_of
 from vae_lib.checks.chapter_5 import MonteCarloMean
 from vae_lib.checks.chapter_7 import bernoulli_nll
 from vae_lib.checks.draws import OTHER_SIZES, SIZES, Draw
-from vae_lib.diagnosis import FINDINGS
+from vae_lib.diagnosis.findings import FINDINGS
 
 _kl = gaussian.kl_to_standard_normal
 
@@ -33,7 +34,7 @@ def _half_mended(pixels: bool = True, latents: bool = True, sigmoid: bool = True
 
 @dataclass(frozen=True)
 class Sample:
-    """mended_sample(mu, logvar, generator): one draw of z. Its draws are examined as those of exercise 5.1."""
+    """mended_sample(mu, logvar, generator): one draw of z. Its draws are examined like those of exercise 5.1."""
 
     def examine(self, answer: object) -> str | None:
         attempted(answer)
@@ -41,17 +42,17 @@ class Sample:
             return "Give the function mended_sample itself, without calling it."
         try:
             return self._one(answer, SIZES) or self._one(answer, OTHER_SIZES) or self._many(answer)
-        except Wrong as wrong:
-            return str(wrong)
+        except Unusable as error:
+            return str(error)
 
     @staticmethod
     def _one(answer: Callable, sizes: dict[str, int]) -> str | None:
-        """The right shape, other noise in a second call, and arguments that are left alone."""
-        draw, generator = Draw(tame=True, sizes=sizes), torch.Generator().manual_seed(1)
+        """Has z the right shape and other noise in a second call, and are the arguments left as they were?"""
+        draw, generator = Draw(positive_logvar=True, sizes=sizes), torch.Generator().manual_seed(1)
         arguments = mu, logvar = draw.normal("BJ"), draw.logvar()
         first, second = (call(answer, [mu.clone(), logvar.clone(), generator]) for _ in range(2))
         if not isinstance(first, Tensor) or not isinstance(second, Tensor):
-            return f"It returns {short(first)}, where a tensor is wanted."
+            return f"It returns {kind_of(first)}, where a tensor is wanted."
         if first.shape != mu.shape:
             return compare.wrong_shape(first, mu, {axis: sizes[axis] for axis in "BJ"})
         if torch.equal(first, second):
@@ -64,6 +65,8 @@ class Sample:
 
     @staticmethod
     def _many(answer: Callable) -> str | None:
+        """Are many draws those of q? They are put into an answer to exercise 5.1."""
+
         def mean(f, mu, logvar, L, generator):
             return f(torch.stack([call(answer, [mu, logvar, generator]) for _ in range(L)])).mean(0)
 
@@ -76,7 +79,7 @@ def _of_torch(mu, logvar):
 
 
 RIGHT_KLS = (_kl, _of_torch, lambda mu, t: -0.5 * (1 + t - mu**2 - t.exp()).sum(-1))
-# What a test has to refuse. The words follow "It lets a wrong KL pass: ".
+# What a test has to refuse. Each key continues "It lets a wrong KL pass: ".
 WRONG_KLS = {
     "one that is 0 for every input.": lambda mu, t: 0 * _kl(mu, t),
     "minus the KL.": lambda mu, t: -_kl(mu, t),
@@ -121,27 +124,29 @@ class KLTester:
                     "It refuses a right KL. Do you compare with a tolerance? Programs that are right round "
                     "differently in the last digits."
                 )
-            for words, wrong in WRONG_KLS.items():
+            for description, wrong in WRONG_KLS.items():
                 if self._verdict(answer, wrong):
-                    return f"It lets a wrong KL pass: {words}"
+                    return f"It lets a wrong KL pass: {description}"
             return next(filter(None, (self._shape(answer, *pair) for pair in WRONG_SHAPES.items())), None)
-        except Wrong as wrong:
-            return str(wrong)
+        except Unusable as error:
+            return str(error)
 
     @staticmethod
     def _verdict(answer: Callable, kl: Callable) -> bool:
+        """What the learner's test says of a KL: True or False, in one of the types that they may have."""
         value = call(answer, [kl])
         single = isinstance(value, Tensor) and value.dtype == torch.bool and value.numel() == 1
         if not single and not isinstance(value, bool | np.bool_):
-            raise Wrong(f"It returns {short(value)}, where True or False is wanted.")
+            raise Unusable(f"It returns {kind_of(value)}, where True or False is wanted.")
         return bool(value)
 
-    def _shape(self, answer: Callable, words: str, wrong: Callable) -> str | None:
+    def _shape(self, answer: Callable, description: str, wrong: Callable) -> str | None:
+        """Is a KL of a wrong shape refused, without an error?"""
         try:
             passes = self._verdict(answer, wrong)
-        except Wrong as error:
-            return f"For a KL of another shape, {words}, it should return False. {error}"
-        return f"It lets a wrong KL pass: {words}." if passes else None
+        except Unusable as error:
+            return f"For a KL of another shape, {description}, it should return False. {error}"
+        return f"It lets a wrong KL pass: {description}." if passes else None
 
 
 @dataclass(frozen=True)
@@ -149,8 +154,8 @@ class Codes:
     """Codes of `diagnose`, in any order.
 
     Attributes:
-        right: each right code, with what to say where it is missing.
-        wrong: some wrong codes, with what speaks against them.
+        right: right code -> the message where it is missing.
+        wrong: wrong code -> what speaks against it; other wrong codes get a general message.
     """
 
     right: dict[str, str]
@@ -169,7 +174,7 @@ class Codes:
                 return f"diagnose has no code {code!r}: copy them from what it prints."
             if code not in self.right:
                 return self.wrong.get(code, f"{code} is not among what it finds.")
-        missing = [words for code, words in self.right.items() if code not in given]
+        missing = [message for code, message in self.right.items() if code not in given]
         return missing[0] if missing else None
 
 

@@ -1,4 +1,7 @@
-"""From two tensors, what a learner's function returned and what it should have, to words."""
+"""Compares two tensors, what a learner's function returned and what it should, and says how they differ.
+
+Each function returns a message, or None where it does not recognize the difference.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,13 @@ from torch import Tensor
 
 from vae_lib.checks.draws import AXES
 
-# Relative to the largest value: for float64, and what a float32 constant may cost a formula in float64.
+# How far a result may be from the right one, relative to the largest value: computed in float64, and with a
+# float32 constant in it.
 EXACT, SINGLE = 1e-9, 3e-6
+SMALLEST = 1e-3  # differences are relative to this where all values are smaller
+ONE_FACTOR = 1e-8  # ratios or differences of results are one number up to this, relative
+NAMED_FACTOR = 1e-7  # a ratio is a factor that has a name up to this, relative
+UNSEEN = 1e-3  # a mistake that changes the result by less, relative, is not looked for beside a factor
 
 
 def close(got: Tensor, want: Tensor, tolerance: float = EXACT) -> bool:
@@ -23,11 +31,11 @@ def close(got: Tensor, want: Tensor, tolerance: float = EXACT) -> bool:
         return False
     scale = want[finite].abs().max() if finite.any() else torch.tensor(0.0)
     difference = (got - want)[finite].abs()
-    return bool((difference <= tolerance * scale.clamp(min=1e-3)).all())
+    return bool((difference <= tolerance * scale.clamp(min=SMALLEST)).all())
 
 
-def shape_words(shape: Iterable[int], sizes: dict[str, int]) -> str:
-    """A shape with the letters of its axes: "(5, 3), that is (B, J)"."""
+def described(shape: Iterable[int], sizes: dict[str, int]) -> str:
+    """A shape with the letters of its axes: "shape (B, J) = (5, 3)"."""
     shape, letters = tuple(shape), {size: axis for axis, size in sizes.items()}
     if not shape:
         return "a single number"
@@ -38,17 +46,17 @@ def shape_words(shape: Iterable[int], sizes: dict[str, int]) -> str:
 
 
 def wrong_shape(got: Tensor, want: Tensor, sizes: dict[str, int]) -> str | None:
-    """Words for a result whose shape is not the wanted one; None if the shapes agree."""
+    """A message about a shape that is not the wanted one, and the sum or mean that explains it."""
     if got.shape == want.shape:
         return None
-    right = shape_words(want.shape, sizes)
-    said = f"it returns {shape_words(got.shape, sizes)} where {right} is wanted"
+    right = described(want.shape, sizes)
+    said = f"it returns {described(got.shape, sizes)} where {right} is wanted"
     if got.numel() == want.numel() and close(got.reshape(want.shape), want):
         return f"The right values in the wrong shape: {said}."
     for name in ("sum", "mean"):
         if got.ndim == 0 and want.ndim and close(got, getattr(want, name)()):
             return f"The right values, but you return their {name}: {said}."
-        axes = [axis for axis in range(got.ndim) if close(getattr(got, name)(axis), want, 1e-8)]
+        axes = [axis for axis in range(got.ndim) if close(getattr(got, name)(axis), want, ONE_FACTOR)]
         if axes:
             missing = {"sum": "summed over", "mean": "averaged over"}[name]
             return f"The right terms, but they are not yet {missing} axis {axes[0]}: {said}."
@@ -56,7 +64,7 @@ def wrong_shape(got: Tensor, want: Tensor, sizes: dict[str, int]) -> str | None:
 
 
 def factors(sizes: dict[str, int]) -> dict[float, str]:
-    """Factor -> what it says about the answer."""
+    """Factor -> what it tells about the answer."""
     found = {
         0.5: "too small by exactly the factor ½: is a 2 missing, or a ½ there once too often?",
         2.0: "too large by exactly the factor 2: is a ½ missing?",
@@ -74,26 +82,26 @@ def factors(sizes: dict[str, int]) -> dict[float, str]:
     return found
 
 
-def constant(values: Tensor, tolerance: float = 1e-8) -> float | None:
-    """The one value that all elements have, if they have one."""
+def constant(values: Tensor) -> float | None:
+    """The one finite value that all elements have, if they have one."""
     value = values.flatten()[0]
-    same = bool(((values - value).abs() <= tolerance * value.abs().clamp(min=1e-3)).all())
-    return value.item() if same and torch.isfinite(value) else None
+    same = bool(((values - value).abs() <= ONE_FACTOR * value.abs().clamp(min=SMALLEST)).all())
+    return value.item() if same else None
 
 
 def wrong_factor(pairs: list[tuple[Tensor, Tensor]], sizes: dict[str, int]) -> str | None:
-    """Words for results that differ from the right ones by one factor, the same for every input."""
+    """A message about results that are the right ones times one factor."""
     got, want = (torch.cat([pair[side].flatten() for pair in pairs]) for side in (0, 1))
-    ratio = constant(got / want) if (want != 0).all() and len(want) > 1 else None
+    ratio = constant(got / want) if len(want) > 1 else None
     if ratio is None:
         return None
-    words = next(
-        (words for factor, words in factors(sizes).items() if abs(abs(ratio) / factor - 1) < 1e-7), ""
+    named = next(
+        (text for factor, text in factors(sizes).items() if abs(abs(ratio) / factor - 1) < NAMED_FACTOR), ""
     )
-    if abs(ratio + 1) < 1e-7:
+    if abs(ratio + 1) < NAMED_FACTOR:
         return "The sign is flipped."
-    if words:
-        return f"The sign is flipped, and it is {words}" if ratio < 0 else f"It is {words}"
+    if named:
+        return f"The sign is flipped, and it is {named}" if ratio < 0 else f"It is {named}"
     if ratio == 0:
         return "It is 0 for every input."
     return (
@@ -102,7 +110,7 @@ def wrong_factor(pairs: list[tuple[Tensor, Tensor]], sizes: dict[str, int]) -> s
 
 
 def wrong_constant(pairs: list[tuple[Tensor, Tensor]]) -> str | None:
-    """Words for results that differ from the right ones by one summand, the same for every input."""
+    """A message about results that are the right ones plus one number."""
     got, want = (torch.cat([pair[side].flatten() for pair in pairs]) for side in (0, 1))
     if len(want) < 2 or constant(got - want) is None:
         return None
@@ -111,19 +119,21 @@ def wrong_constant(pairs: list[tuple[Tensor, Tensor]]) -> str | None:
     )
 
 
-def same_as_a_mistake(got: Tensor, values: dict[str, Tensor], tolerance: float = EXACT) -> str | None:
-    """Words of the usual mistake that gives this result."""
-    return next((words for words, value in values.items() if close(got, value, tolerance)), None)
+def same_as_a_mistake(got: Tensor, mistakes: dict[str, Tensor], tolerance: float = EXACT) -> str | None:
+    """The message of the usual mistake that gives this result."""
+    return next((message for message, value in mistakes.items() if close(got, value, tolerance)), None)
 
 
-def like_a_mistake(got: Tensor, want: Tensor, values: dict[str, Tensor], sizes: dict[str, int]) -> str | None:
-    """Words of the usual mistake that gives this result, alone or with a factor on top."""
-    if same := same_as_a_mistake(got, values) or same_as_a_mistake(got, values, SINGLE):
+def like_a_mistake(
+    got: Tensor, want: Tensor, mistakes: dict[str, Tensor], sizes: dict[str, int]
+) -> str | None:
+    """The message of the usual mistake that gives this result, alone or with a factor on top."""
+    if same := same_as_a_mistake(got, mistakes) or same_as_a_mistake(got, mistakes, SINGLE):
         return same
-    for words, value in values.items():
-        if value.shape != got.shape or close(value, want, 1e-3):  # too small to be told beside a factor
+    for message, value in mistakes.items():
+        if value.shape != got.shape or close(value, want, UNSEEN):
             continue
         factor = wrong_factor([(got.detach().double(), value.detach().double())], sizes)
         if factor and "the same for every input" not in factor and " 0 for" not in factor:
-            return f"Two things. {words} And then: {factor[0].lower()}{factor[1:]}"
+            return f"Two things. {message} And then: {factor[0].lower()}{factor[1:]}"
     return None

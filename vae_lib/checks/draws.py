@@ -1,7 +1,7 @@
 """Fresh random inputs for a learner's function.
 
-The sizes are different primes, so that a factor tells which axis was averaged or summed by mistake. The
-second set of sizes is for answers that work only for the first: a batch of one, other lengths.
+The lengths of the axes are different primes, so that a factor tells which axis was averaged or summed by
+mistake. The second set of lengths, with a batch of one, shows answers that work for the first set only.
 """
 
 from __future__ import annotations
@@ -22,16 +22,19 @@ AXES = {
 
 
 class Draw:
-    """One source of inputs: fresh each time, or that of a seed.
+    """Draws inputs: other ones each time, or those of a seed.
 
-    `tame` draws keep every ln σ² above 0, so that wrong formulas stay finite and can be recognized.
+    With `positive_logvar` every ln σ² is above 0. Then the usual mistakes give finite values, also those that
+    take its logarithm or its root, and can be recognized.
     """
 
-    def __init__(self, seed: int | None = None, *, sizes: dict[str, int] = SIZES, tame: bool = False):
+    def __init__(
+        self, seed: int | None = None, *, sizes: dict[str, int] = SIZES, positive_logvar: bool = False
+    ):
         self.generator = torch.Generator()
         self.seed = self.generator.seed() if seed is None else seed
         self.generator.manual_seed(self.seed)
-        self.sizes, self.tame = sizes, tame
+        self.sizes, self.positive_logvar = sizes, positive_logvar
 
     def normal(self, axes: str, scale: float = 1.0, shift: float = 0.0) -> Tensor:
         """Gaussian float64 numbers; the axes are letters of SIZES, "BJ" for (B, J)."""
@@ -48,8 +51,8 @@ class Draw:
         return self.uniform("", low, high).item()
 
     def logvar(self, axes: str = "BJ") -> Tensor:
-        """ln σ²: of both signs, or all above 0 for a tame draw."""
-        return self.uniform(axes, 0.2, 1.6) if self.tame else self.uniform(axes, -2.0, 2.0)
+        """ln σ², uniform."""
+        return self.uniform(axes, 0.2, 1.6) if self.positive_logvar else self.uniform(axes, -2.0, 2.0)
 
     def covariance(self, axis: str = "J") -> Tensor:
         """A well-conditioned covariance matrix."""
