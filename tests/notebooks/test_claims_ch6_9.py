@@ -1,0 +1,73 @@
+"""Sentences of chapters 6 to 9 that were false once, held against what is printed and what is computed."""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+import numpy as np
+from bookfiles import by_name
+
+from vae_lib.explorers import Reparameterization
+
+CH6 = by_name("06_reparameterization")
+
+
+def printed(chapter, cell: str) -> str:
+    return "".join(output.get("text", "") for output in chapter.cell(cell).outputs)
+
+
+def table(chapter, cell: str) -> dict[str, list[float]]:
+    """First word of a printed row -> its numbers, without what follows a ±."""
+    rows = re.findall(r"^ *(\S+) {2,}(.*\d.*)$", re.sub(r"± *[\d.]+", "", printed(chapter, cell)), re.M)
+    found = {name: [float(v) for v in re.findall(r"-?\d+\.\d+", values)] for name, values in rows}
+    return {name: values for name, values in found.items() if values}
+
+
+def test_the_pathwise_gradient_is_not_always_the_quieter_one():
+    waves = table(CH6, "rough-f")
+    assert waves["1"][0] < waves["1"][1] and waves["20"][0] > 90 * waves["20"][1]
+
+
+def test_the_mean_of_f_is_not_always_a_good_baseline():
+    _, score, with_baseline = table(CH6, "rough-f")["2"]
+    assert with_baseline > 2 * score
+
+
+def test_the_number_of_latent_dimensions_alone_decides_nothing():
+    rows = list(table(CH6, "one-pixel").values())
+    steep, path, score = zip(*rows, strict=True)
+    assert sorted(steep) == list(steep) and sorted(path, reverse=True) == list(path)
+    assert score[2] < score[0] / 2
+
+
+def test_ratios_of_variances_level_off():
+    ratios = re.findall(r"sigma = 1000: ([\d.]+), ([\d.]+)", printed(CH6, "over-sigma"))
+    assert ratios == [("3.75", "2.50")] * 2
+
+
+def test_on_the_trained_decoder_the_gap_with_a_baseline_is_narrower_than_in_ten_copies():
+    times = [float(v) for v in re.findall(r"([\d.]+) times", printed(CH6, "network-variance"))]
+    _, plain, with_baseline, in_ten_copies = times
+    assert with_baseline < in_ten_copies < plain
+
+
+def test_the_climb_with_a_baseline_strays_farther_than_the_pathwise_one():
+    far = {name: float(v) for name, v in re.findall(r"^(.+?) +(0\.\d+)  ", printed(CH6, "climb"), re.M)}
+    assert 3 < far["with baseline"] / far["pathwise"] < 4
+
+
+def test_no_setting_of_the_sliders_makes_the_score_function_the_quieter_one():
+    nodes, weights = np.polynomial.hermite_e.hermegauss(20)
+    weights = weights / weights.sum()
+    for mu, sigma in itertools.product(np.linspace(-1, 2.5, 15), np.linspace(0.05, 1.5, 30)):
+        z = mu + sigma * nodes
+        f = -0.5 * np.log(2 * np.pi) - 0.5 * (2.5 - 2 * z) ** 2
+        terms = 2 * (2.5 - 2 * z), f * nodes / sigma, (f - weights @ f) * nodes / sigma
+        path, score, with_baseline = (weights @ v**2 - (weights @ v) ** 2 for v in terms)
+        assert score > 4 * path and with_baseline > 2.499 * path
+
+
+def test_a_handful_of_draws_may_show_the_opposite():
+    shown = Reparameterization(num_samples=5, seed=7).numbers()
+    assert shown["score_variance"] < shown["pathwise_variance"]
