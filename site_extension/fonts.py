@@ -1,8 +1,8 @@
 """The book's own fonts, so that a page has the same lines and heights on every computer.
 
-fonts.css holds the fonts themselves, cut down to the characters in use: 57 KB as sent. So a page that is opened
-from a folder has them, too, and no request can be late. A script at the head of a page begins to load them at
-once: then they are there before the first paint, and the layout does not shift.
+fonts.css holds the fonts themselves, cut down to the characters in use: 57 KB as sent. So a page that is
+opened from a folder has them, too, and no request can be late. A script at the head of a page begins to load
+them at once: then they are there before the first paint, and the layout does not shift.
 """
 
 import base64

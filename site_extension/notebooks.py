@@ -14,7 +14,7 @@ from jupyter_cache.executors import load_executor
 
 
 def cache_folder(root):
-    """The folder of executed notebooks, named by a checksum of vae_lib, requirements.txt and the Python version.
+    """The folder of executed notebooks, named by a checksum of vae_lib, the requirements and Python.
 
     The cache compares only the code of a notebook, so that it would keep the numbers of an older library. The
     checks of exercises do not count: no notebook that the build runs uses them.
