@@ -1,0 +1,269 @@
+"""How diagnose takes models and losses as people write them, what it leaves alone, and what it refuses."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from programs import BUGS, decode, encode, examine, images, kl_terms, variant
+from torch import nn
+
+from vae_lib import diagnose
+from vae_lib.diagnosis.gallery import Right
+from vae_lib.diagnosis.probe import Probe
+from vae_lib.objective import elbo
+
+pytestmark = pytest.mark.usefixtures("global_rng_untouched")
+
+
+# Losses
+
+
+def test_the_first_argument_may_be_the_image_if_its_name_says_so():
+    def by_name(x, x_hat, mu, logvar):
+        return F.binary_cross_entropy_with_logits(x_hat, x, reduction="sum") + kl_terms(mu, logvar).sum()
+
+    def both(x, target, mu, logvar):
+        return by_name(target, x, mu, logvar)
+
+    for loss in (by_name, both):
+        assert diagnose(Right(64, 8, seed=0), loss, images() / 255).likelihood == "Bernoulli of logits"
+
+
+def test_a_step_may_also_decode_the_mean():
+    program, x = Right(64, 8, seed=0), images() / 255
+
+    def after(model, x):
+        logits, mu, logvar = model(x)
+        with torch.no_grad():
+            model.decode(mu)
+        return model.loss(logits, x, mu, logvar)
+
+    def before(model, x):
+        model.decode(model.encode(x)[0])
+        return after(model, x)
+
+    for step in (after, before):
+        found = diagnose(program, step, x)
+        assert found.codes == [] and found.beta == pytest.approx(1, rel=1e-4)
+
+
+class WarmUp:
+    """A weight of the KL term that grows from call to call."""
+
+    def __init__(self, model):
+        self.model, self.count = model, 0
+
+    def __call__(self, logits, x, mu, logvar):
+        self.count += 1
+        return self.model.nll(logits, x) + min(1, self.count / 1000) * self.model.kl(mu, logvar)
+
+
+def test_a_loss_that_counts_its_calls_is_checked_as_it_stands():
+    program = Right(64, 8, seed=0)
+    warm_up = WarmUp(program)
+    assert "β = 0.001:" in str(diagnose(program, warm_up, images() / 255)) and warm_up.count == 0
+    warm_up.count = 999
+    assert diagnose(program, warm_up, images() / 255).codes == [] and warm_up.count == 999
+    assert diagnose(program, warm_up.__call__, images() / 255).codes == [] and warm_up.count == 999
+
+
+def test_a_loss_that_cannot_be_copied_is_used_itself():
+    program = Right(64, 8, seed=0)
+    warm_up = WarmUp(program)
+    warm_up.count, warm_up.log = 1000, (line for line in ())
+    assert diagnose(program, warm_up, images() / 255).codes == [] and warm_up.count > 1000
+
+
+def test_a_loss_may_use_what_encode_has_kept():
+    def keeping(self, x):
+        self.hidden = self.encoder[0](x)
+        return encode(self, x)
+
+    program = variant(encode=keeping)
+
+    def loss(model, x):
+        logits, mu, logvar = model(x)
+        return model.loss(logits, x, mu, logvar) + 0.1 * model.hidden.pow(2).mean()
+
+    assert diagnose(program, loss, images() / 255).codes == ["loss_constant"]
+
+
+@pytest.mark.parametrize(("size", "calls"), [(3e-5, 10), (1e-3, 400)])
+def test_a_loss_that_varies_is_averaged_from_a_limit_on(size, calls):
+    """Relative: a smaller change of the gradients from draw to draw is taken for rounding."""
+    count = 0
+
+    def loss(logits, x, mu, logvar):
+        nonlocal count
+        count += 1
+        return Right.loss(program, logits, x, mu, logvar) * (1 + size * torch.rand(()))
+
+    program = Right(64, 8, seed=0)
+    probe = Probe(program, loss, images() / 255, seed=0)
+    probe.first_run()
+    observation = probe.observe()
+    assert (count > calls) is (calls == 400)
+    assert observation.tolerance == (1e-3 if calls == 10 else 0.2)
+
+
+# Models
+
+
+def test_a_model_that_counts_its_calls_is_checked_as_it_stands():
+    def kl(self, mu, logvar):
+        self.count += 1
+        return self.count / 1000 * Right.kl(self, mu, logvar)
+
+    program = variant(kl=kl)
+    program.count = 299
+    assert "β = 0.3:" in str(examine(program)) and program.count == 299
+
+
+def keeps(program, mu, logvar):
+    program.z, program.terms = Right.reparameterize(program, mu, logvar), [kl_terms(mu, logvar)]
+    return program.z
+
+
+def as_copies(program, x):
+    return [part.clone() for part in encode(program, x)]
+
+
+def clamps_in_place(program, x):
+    mu, logvar = program.encode(x)
+    logvar.clamp_(-10, 10)
+    return program.decode(program.reparameterize(mu, logvar)).mul_(1.0), mu, logvar
+
+
+def by_keyword(program, x):
+    mu, logvar = program.encode(x=x)
+    return program.decode(z=program.reparameterize(mu, logvar)), mu, logvar
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"reparameterize": keeps},
+        {"forward": clamps_in_place, "encode": as_copies},
+        {"forward": by_keyword},
+    ],
+)
+def test_models_may_keep_results_change_them_in_place_or_use_keywords(parts):
+    program = variant(**parts)
+    with torch.random.fork_rng():
+        program(images() / 255)
+    assert examine(program).codes == []
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("norm", [nn.utils.weight_norm, nn.utils.spectral_norm])
+def test_weights_may_be_computed_from_others(norm):
+    program = Right(64, 8, seed=0)
+    with torch.random.fork_rng():
+        program.decoder[0] = norm(program.decoder[0])
+        program(images() / 255)
+    assert examine(program).codes == []
+
+
+def test_the_networks_see_at_most_64_images():
+    rows = []
+
+    def recording(self, x):
+        rows.append(len(x))
+        return encode(self, x)
+
+    program = variant(encode=recording)
+    assert diagnose(program, program.loss, images(100) / 255).codes == []
+    assert rows == [64]
+
+
+# Outputs that do not fit
+
+
+DO_NOT_FIT = [
+    ("not_finite", "NaN or infinity in mu, logvar, params, the loss",
+     {"encode": lambda self, x: tuple(v / 0 for v in encode(self, x))}),
+    ("not_finite", "NaN or infinity in the loss", {"nll": lambda self, r, x: Right.nll(self, r, x) / 0}),
+    ("shapes", "x (20, 64), mu (20, 8), logvar (20, 1), z (20, 8), params (20, 64)",
+     {"encode": lambda self, x: (encode(self, x)[0], encode(self, x)[1][:, :1])}),
+    ("shapes", "x (20, 64), mu (20, 8), logvar (20, 8), z (20, 8), params (20, 63)",
+     {"decode": lambda self, z: decode(self, z)[:, 1:], "nll": lambda self, r, x: r.mean()}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "found", "parts"), DO_NOT_FIT)
+def test_outputs_that_do_not_fit_end_the_diagnosis(code, found, parts):
+    (finding,) = examine(variant(**parts)).findings
+    assert (finding.code, finding.found) == (code, found)
+
+
+# What is refused
+
+
+def uncopyable():
+    program = Right(64, 8, seed=0)
+    program.log = (line for line in ())
+    return program
+
+
+def test_an_error_inside_the_step_is_not_caught():
+    def loss(model, x):
+        return model(x)[0] + "nats"
+
+    program = Right(64, 8, seed=0)
+    with pytest.raises(TypeError, match="str"):
+        diagnose(program, loss, images() / 255)
+
+
+FOUR = "pass a function that does, such as lambda params, x, mu, logvar: loss(params, x, mu, logvar)"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": nn.Linear(64, 8)},
+         "model must be a module with encode(x) -> (mu, logvar) and decode(z) -> params"),
+        ({"loss": lambda x: x.sum()},
+         "loss must be a function loss(params, x, mu, logvar) or loss(model, x)"),
+        ({"loss": lambda params, x, mu, logvar: params},
+         f"loss must return a scalar, got shape (20, 64): {FOUR}.mean()"),
+        ({"loss": lambda params, x, mu, logvar: {"loss": params}},
+         f'loss must return a scalar, got a dict: {FOUR}["loss"]'),
+        ({"loss": lambda params, x, mu, logvar: [params]},
+         f"loss must return a scalar, got a list of 1: {FOUR}[0]"),
+        ({"loss": lambda params, x, mu, logvar: set()}, f"loss must return a scalar, got a set: {FOUR}.loss"),
+        ({"loss": lambda model, x: (model.encode(x), model(x))},
+         "got a tuple of 2: pass a function that does, such as lambda model, x: loss(model, x)[0]"),
+        ({"loss": lambda model, x: (model.encoder(x) ** 2).sum()},
+         "this step does not go through model.encode and model.decode"),
+        ({"loss": lambda recon, x: F.mse_loss(recon, x)},
+         "a loss of two arguments must be the whole step, loss(model, x), by way of model.encode; called so, "
+         "it failed: "),
+        ({"loss": lambda model, x: elbo(model, x, 5).loss},
+         "the step must draw one z per image, L = 1, got z (5, 20, 8) for mu (20, 8)"),
+        ({"model": variant(forward=lambda self, x: self.encode(x))},
+         "model(x) must return (params, mu, logvar), got a tuple of 2; or pass a loss(model, x)"),
+        ({"model": variant(encode=lambda self, x: x)}, "encode must return (mu, logvar), got shape (20, 64)"),
+        ({"model": variant(decode=lambda self, z: (z, z))},
+         "encode must return two float32 or float64 tensors, and decode one"),
+        ({"model": uncopyable()},
+         "model must be a module that copy.deepcopy can copy, and it fails: cannot pickle 'generator'"),
+        ({"x": torch.zeros(0, 64)}, "x must be a batch, (B, ...), got torch.Size([0, 64])"),
+        ({"x": torch.zeros(64)}, "x must be a batch, (B, ...), got torch.Size([64])"),
+        ({"x": [[0.0]]}, "x must be a batch, (B, ...), got <class 'list'>"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_checked_is_refused(change, message, value_error):
+    program = Right(64, 8, seed=0)
+    with value_error(message):
+        diagnose(**({"model": program, "loss": program.loss, "x": images() / 255} | change))
+
+
+def test_one_bug_of_the_gallery_is_found_by_the_whole_step_too():
+    program = BUGS["kl_without_half"](64, 8, seed=0)
+
+    def step(model, x):
+        logits, mu, logvar = model(x)
+        return model.loss(logits, x, mu, logvar)
+
+    assert diagnose(program, step, images() / 255).codes == ["kl_without_half"]
