@@ -46,7 +46,7 @@ def run(arguments: list, given: str) -> str:
 
 def draw(cards: list[dict]) -> list[str]:
     """The inner HTML of each card, by the script that will run in the reader's browser."""
-    answers = run([DRAW, base.SCRIPTS], "".join(json.dumps(card) + "\n" for card in cards))
+    answers = run([DRAW], "".join(json.dumps(card) + "\n" for card in cards))
     return [json.loads(line) for line in answers.splitlines()]
 
 

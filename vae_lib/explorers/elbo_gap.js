@@ -1,4 +1,5 @@
-import { klToPosterior, klToStandardNormal, LOG_MARGINAL, meanLogLikelihood, minus, normal, POSTERIOR } from "./shared/base.js";
+import { minus } from "./shared/format.js";
+import { klToPosterior, klToStandardNormal, LOG_MARGINAL, meanLogLikelihood, normal, POSTERIOR } from "./shared/formulas.js";
 
 const TOP = 1.3; // of the densities; a narrower q leaves the picture
 

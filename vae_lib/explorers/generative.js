@@ -1,4 +1,5 @@
-import { logNormal, minus, normal } from "./shared/base.js";
+import { minus } from "./shared/format.js";
+import { logNormal, normal } from "./shared/formulas.js";
 
 // log p(x, y) for y = 3 and y = 8.
 const joints = ({ mean_3, mean_8, sigma_3, sigma_8 }, x) =>

@@ -1,4 +1,5 @@
-import { klToPosterior, klToStandardNormal, normal, POSTERIOR, scientific } from "./shared/base.js";
+import { scientific } from "./shared/format.js";
+import { klToPosterior, klToStandardNormal, normal, POSTERIOR } from "./shared/formulas.js";
 
 const reduced = (call) => ({ sum_mean: `${call}, reduction="sum") / B`, mean: `${call})`, sum: `${call}, reduction="sum")` });
 const nll = "-Gaussian(σ).log_prob(x, o)";

@@ -1,4 +1,5 @@
-import { klToStandardNormal, minus, normal } from "./shared/base.js";
+import { minus } from "./shared/format.js";
+import { klToStandardNormal, normal } from "./shared/formulas.js";
 
 const TERMS = { half_mu_squared: "½ μ²", half_sigma_squared: "½ σ²", minus_log_sigma: "−½ ln σ²", minus_half: "−½", kl: "KL" };
 

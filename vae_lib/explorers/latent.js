@@ -1,4 +1,6 @@
-import { klToStandardNormal, minus, normals, work } from "./shared/base.js";
+import { minus } from "./shared/format.js";
+import { klToStandardNormal } from "./shared/formulas.js";
+import { normals, work } from "./shared/random.js";
 
 const D = 64;
 const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));

@@ -1,4 +1,6 @@
-import { COUNTS, drawn, grouped, meanLogLikelihood, minus, MOST_DRAWS, X } from "./shared/base.js";
+import { grouped, minus } from "./shared/format.js";
+import { meanLogLikelihood, X } from "./shared/formulas.js";
+import { COUNTS, drawn, MOST_DRAWS } from "./shared/random.js";
 
 const MU = 0.6;
 

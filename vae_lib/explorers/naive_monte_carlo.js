@@ -1,4 +1,6 @@
-import { COUNTS, grouped, LOG_MARGINAL, logLikelihood, logNormal, meanLogLikelihood, MOST_DRAWS, normals, X } from "./shared/base.js";
+import { grouped } from "./shared/format.js";
+import { LOG_MARGINAL, logLikelihood, logNormal, meanLogLikelihood, X } from "./shared/formulas.js";
+import { COUNTS, MOST_DRAWS, normals } from "./shared/random.js";
 
 const STRIDE = 2000; // draws at a time: a multiple of 16 that divides MOST_DRAWS
 // ln ρ of one copy: N(x; 2z, 1)² is N(x; 2z, ½) / √(4π), and averaged over the prior that is N(x; 0, 4.5) / √(4π).

@@ -1,4 +1,4 @@
-import { LOG_2PI } from "./shared/base.js";
+import { LOG_2PI } from "./shared/formulas.js";
 
 const rate = ({ kl }) => kl.reduce((sum, nats) => sum + nats, 0);
 const isActive = (nats) => nats > 0.01;

@@ -1,4 +1,5 @@
-import { logNormal, minus } from "./shared/base.js";
+import { minus } from "./shared/format.js";
+import { logNormal } from "./shared/formulas.js";
 
 const xlog = (a, b) => (a ? a * Math.log(b) : 0);
 const crossEntropy = (x, p) => -xlog(x, p) - xlog(1 - x, 1 - p);

@@ -1,4 +1,6 @@
-import { drawn, format, grouped, logLikelihood, minus, MOST_DRAWS, normal, X } from "./shared/base.js";
+import { format, grouped, minus } from "./shared/format.js";
+import { logLikelihood, normal, X } from "./shared/formulas.js";
+import { drawn, MOST_DRAWS } from "./shared/random.js";
 
 const BINS = 110;
 const KINDS = [["pathwise", "pathwise", "likelihood"], ["score", "score function", "ink"], ["baseline", "with baseline", "muted"]];

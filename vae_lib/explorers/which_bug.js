@@ -1,4 +1,4 @@
-import { minus, scientific } from "./shared/base.js";
+import { minus, scientific } from "./shared/format.js";
 
 const sum = (values) => values.reduce((total, value) => total + value, 0);
 const runOf = (data, code) => data.cases.find((run) => run.code === code);
