@@ -30,9 +30,9 @@ def write(folder: Path):
 
 
 def shortened(script: str) -> str:
-    """The same script without comments and long names."""
+    """The same script without comments and with short names, those of private members (#name), too."""
     uglify = npm.package("uglify-js") / "bin" / "uglifyjs"
-    return run([uglify, "--compress", "--mangle"], script)
+    return run([uglify, "--compress", "passes=2", "--mangle", "--mangle-props", "regex=/^#/"], script)
 
 
 def run(arguments: list, given: str) -> str:

@@ -56,44 +56,46 @@ export function newSeed(state, { name, min, max }) {
 /** A number typed on a slider, and Enter: its exact value. */
 export class Typing {
   text = "";
+  #state;
+  #words;
 
   /**
    * @param {State} state
    * @param {(control: Slider) => string} words what the slider says when nothing is typed
    */
   constructor(state, words) {
-    this.state = state;
-    this.words = words;
+    this.#state = state;
+    this.#words = words;
   }
 
   /** @param {KeyboardEvent & { target: HTMLInputElement }} event */
-  key(event) {
-    const control = controlOf(this.state, event);
+  #key(event) {
+    const control = controlOf(this.#state, event);
     if (!control || !isSlider(control) || event.ctrlKey || event.metaKey || event.altKey) return;
     const [before, after] = [this.text, typedText(this.text, event.key)];
     if (after === null) return;
     event.preventDefault();
     this.text = after;
-    this.say(event.target, control);
+    this.#say(event.target, control);
     if (event.key !== "Enter") return;
-    this.state.put(control, typedValue(control, before));
-    this.state.model.save_changes();
+    this.#state.put(control, typedValue(control, before));
+    this.#state.model.save_changes();
   }
 
   /**
    * @param {HTMLInputElement} input
    * @param {Slider} control
    */
-  say(input, control) {
+  #say(input, control) {
     const value = /** @type {HTMLElement} */ (input.previousElementSibling);
-    value.textContent = this.text ? this.text + "▏" : this.words(control);
+    value.textContent = this.text ? this.text + "▏" : this.#words(control);
   }
 
   /** @param {FocusEvent & { target: HTMLInputElement }} event */
-  leave(event) {
-    const [control, typed] = [controlOf(this.state, event), this.text];
+  #leave(event) {
+    const [control, typed] = [controlOf(this.#state, event), this.text];
     this.text = "";
-    if (typed && control && isSlider(control)) this.say(event.target, control);
+    if (typed && control && isSlider(control)) this.#say(event.target, control);
   }
 
   /**
@@ -102,8 +104,8 @@ export class Typing {
    */
   listeners(root) {
     return [
-      [root, "keydown", (event) => this.key(event)],
-      [root, "focusout", (event) => this.leave(event)],
+      [root, "keydown", (event) => this.#key(event)],
+      [root, "focusout", (event) => this.#leave(event)],
     ];
   }
 }
@@ -113,62 +115,64 @@ const CURSORS = { x: "ew-resize", y: "ns-resize", xy: "move" };
 /** Handles that are dragged, and places that are clicked, on the canvas. */
 export class Pointer {
   /** @type {number | null} the handle that is dragged */
-  held = null;
-  dragged = false;
+  #held = null;
+  #dragged = false;
+  #screen;
+  #state;
 
   /**
    * @param {Screen} screen
    * @param {State} state
    */
   constructor(screen, state) {
-    this.screen = screen;
-    this.state = state;
+    this.#screen = screen;
+    this.#state = state;
   }
 
   /** @param {PointerEvent} event */
-  down(event) {
-    this.held = this.screen.place(event).handle;
-    this.dragged = this.held !== null;
-    if (this.held !== null) this.screen.canvas.setPointerCapture(event.pointerId);
+  #down(event) {
+    this.#held = this.#screen.place(event).handle;
+    this.#dragged = this.#held !== null;
+    if (this.#held !== null) this.#screen.canvas.setPointerCapture(event.pointerId);
   }
 
   /** @param {PointerEvent} event */
-  move(event) {
-    const { picture, canvas } = this.screen;
-    const { x, y, handle } = this.screen.place(event);
+  #move(event) {
+    const { picture, canvas } = this.#screen;
+    const { x, y, handle } = this.#screen.place(event);
     if (!picture) return;
-    if (this.held !== null) this.state.set(picture.handles[this.held].move(x, y));
-    const over = picture.handles[this.held ?? handle ?? -1];
+    if (this.#held !== null) this.#state.set(picture.handles[this.#held].move(x, y));
+    const over = picture.handles[this.#held ?? handle ?? -1];
     canvas.style.cursor = over ? CURSORS[over.axis] : picture.pick?.(x, y) ? "pointer" : "";
   }
 
   /** @param {PointerEvent} event */
-  click(event) {
-    const { x, y } = this.screen.place(event);
-    const values = this.dragged ? null : this.screen.picture?.pick?.(x, y);
-    if (values) this.state.set(values);
+  #click(event) {
+    const { x, y } = this.#screen.place(event);
+    const values = this.#dragged ? null : this.#screen.picture?.pick?.(x, y);
+    if (values) this.#state.set(values);
   }
 
   /**
    * A finger on a handle drags it; anywhere else it scrolls the page.
    * @param {TouchEvent} event
    */
-  touch(event) {
+  #touch(event) {
     const { clientX, clientY } = event.touches[0];
-    if (this.screen.place({ clientX, clientY }).handle !== null) event.preventDefault();
+    if (this.#screen.place({ clientX, clientY }).handle !== null) event.preventDefault();
   }
 
   /** @returns {Listener[]} */
   listeners() {
-    const { canvas } = this.screen;
-    const release = () => (this.held = null);
+    const { canvas } = this.#screen;
+    const release = () => (this.#held = null);
     return [
-      [canvas, "pointerdown", (event) => this.down(event)],
-      [canvas, "pointermove", (event) => this.move(event)],
-      [canvas, "click", (event) => this.click(event)],
+      [canvas, "pointerdown", (event) => this.#down(event)],
+      [canvas, "pointermove", (event) => this.#move(event)],
+      [canvas, "click", (event) => this.#click(event)],
       [canvas, "pointerup", release],
       [canvas, "pointercancel", release],
-      [canvas, "touchstart", (event) => this.touch(event)],
+      [canvas, "touchstart", (event) => this.#touch(event)],
     ];
   }
 }

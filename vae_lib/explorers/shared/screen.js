@@ -22,22 +22,25 @@ export class Screen {
   /** @type {Picture | undefined} what was painted last */
   picture;
   /** @type {Record<string, string>} */
-  color = {};
+  #color = {};
+  #root;
+  #ctx;
+  #layer;
 
   /** @param {HTMLElement} root the card */
   constructor(root) {
-    this.root = root;
+    this.#root = root;
     this.image = /** @type {HTMLElement} */ (root.querySelector(".picture > div"));
     /** @type {HTMLCanvasElement & { handles?: Handle[] }} */
     this.canvas = root.querySelector("canvas") ?? document.createElement("canvas");
-    this.ctx = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
-    this.layer = document.createElement("canvas");
+    this.#ctx = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
+    this.#layer = document.createElement("canvas");
   }
 
   /** Reads the colours of the page anew. */
   recolour() {
-    const style = getComputedStyle(this.root);
-    this.color = Object.fromEntries(COLORS.map((name) => [name, style.getPropertyValue("--" + name).trim()]));
+    const style = getComputedStyle(this.#root);
+    this.#color = Object.fromEntries(COLORS.map((name) => [name, style.getPropertyValue("--" + name).trim()]));
   }
 
   /**
@@ -51,8 +54,8 @@ export class Screen {
     if (!width || !height) return false;
     const [across, down] = [Math.round(width * dense), Math.round(height * dense)];
     if (canvas.width !== across || canvas.height !== down) Object.assign(canvas, { width: across, height: down });
-    this.ctx.setTransform(dense, 0, 0, dense, 0, 0);
-    this.picture = new Picture(this.ctx, width, height, this.color, this.layer);
+    this.#ctx.setTransform(dense, 0, 0, dense, 0, 0);
+    this.picture = new Picture(this.#ctx, width, height, this.#color, this.#layer);
     draw(this.picture);
     canvas.handles = this.picture.handles; // for tests and the curious
     return true;

@@ -70,6 +70,7 @@ export interface Line { width?: number; dash?: number[]; alpha?: number }
 // A place to drag: where, along which axes, and the traits that a pointer at (x, y) sets.
 export interface Handle { x: number; y: number; axis: "x" | "y" | "xy"; move(x: number, y: number): Traits }
 export type Traits = Record<string, Value>;
+export type Numbers = Record<string, number | null>;
 
 export type Tick = number | [value: number, words: string];
 export interface Axes {
