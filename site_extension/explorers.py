@@ -30,9 +30,9 @@ def write(folder: Path):
 
 
 def shortened(script: str) -> str:
-    """The same script without comments and long names."""
+    """The same script without comments and with short names, those of private members (#name), too."""
     uglify = npm.package("uglify-js") / "bin" / "uglifyjs"
-    return run([uglify, "--compress", "--mangle"], script)
+    return run([uglify, "--compress", "passes=2", "--mangle", "--mangle-props", "regex=/^#/"], script)
 
 
 def run(arguments: list, given: str) -> str:
@@ -46,7 +46,7 @@ def run(arguments: list, given: str) -> str:
 
 def draw(cards: list[dict]) -> list[str]:
     """The inner HTML of each card, by the script that will run in the reader's browser."""
-    answers = run([DRAW, base.SCRIPTS], "".join(json.dumps(card) + "\n" for card in cards))
+    answers = run([DRAW], "".join(json.dumps(card) + "\n" for card in cards))
     return [json.loads(line) for line in answers.splitlines()]
 
 

@@ -1,6 +1,7 @@
 // A formula or table that is wider than its box gets the focus, so that the keyboard can scroll it.
 function markScrollers() {
-  for (const box of document.querySelectorAll(".katex-display, .bd-article .pst-scrollable-table-container, .pipeline-box")) {
+  const boxes = document.querySelectorAll(".katex-display, .bd-article .pst-scrollable-table-container, .pipeline-box");
+  for (const box of /** @type {NodeListOf<HTMLElement>} */ (boxes)) {
     if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
     else box.removeAttribute("tabindex");
   }
@@ -11,6 +12,7 @@ document.fonts?.ready.then(markScrollers);
 
 // A page is printed in light mode. These listeners run before those of the explorers (true: capture), which then
 // draw their pictures in the colours of that mode.
+/** @type {string | undefined} */
 let mode;
 window.addEventListener("beforeprint", () => {
   mode = document.documentElement.dataset.theme;
@@ -20,8 +22,10 @@ window.addEventListener("beforeprint", () => {
 window.addEventListener("afterprint", () => (document.documentElement.dataset.theme = mode), true);
 
 // A search result quotes its page; of a formula it quotes what is drawn, not the TeX. A page that is opened from a
-// folder may not request another page, so that its results have no quotation.
+// folder may not request another page, so that its results have no quotation. Sphinx defines the two globals.
+/* global Search, DOCUMENTATION_OPTIONS */
 if (typeof Search !== "undefined") {
+  /** @type {(page: string, anchor?: string) => string} */
   Search.htmlToText = (page, anchor) => {
     const article = new DOMParser().parseFromString(page, "text/html").querySelector("article");
     article?.querySelectorAll("h1, .headerlink, script, style, .katex-mathml").forEach((part) => part.remove());

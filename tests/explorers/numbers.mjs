@@ -1,18 +1,18 @@
-// One request a line, one answer a line: the numbers of an explorer at a state, or draws of a seed.
+// One request a line, one answer a line: what an explorer says at a state, or the first draws of a seed.
 
 import { createInterface } from "node:readline";
-import { pathToFileURL } from "node:url";
 
-const folder = pathToFileURL(process.argv[2] + "/");
-const { normals, readied } = await import(new URL("shared/base.js", folder));
+import { readied } from "../../vae_lib/explorers/shared/card.js";
+import { normals } from "../../vae_lib/explorers/shared/random.js";
 
 for await (const line of createInterface({ input: process.stdin })) {
   const { name, state, data, seed, count } = JSON.parse(line);
   if (name) {
-    const { explorer } = await import(new URL(`${name}.js`, folder));
+    const { explorer } = await import(`../../vae_lib/explorers/${name}.js`);
     const cache = readied(explorer, state, data);
     const numbers = explorer.numbers(state, cache);
-    console.log(JSON.stringify({ numbers, outputs: explorer.outputs, words: explorer.describe(state, numbers, cache), room: explorer.room }));
+    const { outputs, room } = explorer;
+    console.log(JSON.stringify({ numbers, outputs, room, words: explorer.describe(state, numbers, cache) }));
   } else {
     const draws = new Float64Array(count);
     normals(seed)(draws, 0, count);

@@ -37,7 +37,7 @@ def ask(requests: list[dict]) -> list:
     """The answers of the scripts, in the order of the requests."""
     lines = "".join(json.dumps(request) + "\n" for request in requests)
     run = subprocess.run(
-        [node_command(), SCRIPT, base.SCRIPTS], input=lines, capture_output=True, text=True, encoding="utf-8"
+        [node_command(), SCRIPT], input=lines, capture_output=True, text=True, encoding="utf-8"
     )
     assert run.returncode == 0, run.stderr
     return [json.loads(line) for line in run.stdout.splitlines()]

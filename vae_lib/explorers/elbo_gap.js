@@ -1,7 +1,78 @@
-import { klToPosterior, klToStandardNormal, LOG_MARGINAL, meanLogLikelihood, minus, normal, POSTERIOR } from "./shared/base.js";
+import { minus } from "./shared/format.js";
+import {
+  klToPosterior, klToStandardNormal, LOG_MARGINAL, meanLogLikelihood, normal, POSTERIOR,
+} from "./shared/formulas.js";
+
+/** @import { Panel, Picture } from "./shared/picture.js" */
+/** @import { Explorer } from "./shared/types.d.ts" */
+/** @typedef {{ mu: number, sigma: number }} State */
+/** @typedef {ReturnType<typeof numbers>} Terms */
 
 const TOP = 1.3; // of the densities; a narrower q leaves the picture
+const CUT = 215; // between the two panels, in pixels
 
+/** @param {State} state */
+function numbers({ mu, sigma }) {
+  const logvar = 2 * Math.log(sigma);
+  const [reconstruction, kl] = [meanLogLikelihood(mu, sigma), klToStandardNormal(mu, logvar)];
+  return { reconstruction, kl, elbo: reconstruction - kl, gap: klToPosterior(mu, logvar), log_marginal: LOG_MARGINAL };
+}
+
+/** @type {(picture: Picture, state: State) => void} */
+function drawDensities(picture, { mu, sigma }) {
+  const { color } = picture;
+  const q = (/** @type {number} */ z) => normal(z, mu, sigma);
+  const posterior = (/** @type {number} */ z) => normal(z, ...POSTERIOR);
+  const p = picture.panel({
+    bottom: picture.height - CUT + 40, x: [-3.5, 5], y: [0, TOP], xlabel: "z", ylabel: "densities",
+  });
+  p.area(posterior, color.posterior, { alpha: 0.18 });
+  p.curve((z) => normal(z, 0, 1), color.prior, { dash: [7, 4] });
+  p.curve(posterior, color.posterior, { dash: [2, 4] });
+  p.curve(q, color.approximate);
+  const left = mu < 1;
+  p.text(-1.05, 0.37, "prior", color.prior, "right");
+  p.text(left ? 1.75 : 0.3, 0.6, "posterior", color.posterior, left ? "left" : "right");
+  const peak = p.y(Math.min(q(mu), 0.94 * TOP));
+  picture.text(p.x(mu) + (left ? -20 : 20), peak - 3, "q", color.approximate, left ? "right" : "left");
+  picture.handle(p.x(mu), peak, color.approximate, "x", (x) => ({ mu: p.atX(x) }));
+  const flank = p.y(Math.min(q(mu + sigma), 0.6 * TOP));
+  picture.handle(p.x(mu + sigma), flank, color.approximate, "x", (x) => ({ sigma: p.atX(x) - mu }));
+}
+
+/**
+ * One walk: 0 → reconstruction → ELBO → log p(x). The axis changes in steps, so that bars do not slide with it,
+ * and leaves room for a word before the ELBO.
+ * @type {(picture: Picture, terms: Terms) => void}
+ */
+function drawWalk(picture, { reconstruction, elbo, log_marginal }) {
+  const { color, narrow } = picture;
+  const low = [-7.5, -15, -21].find((end) => elbo > (narrow ? 0.66 : 0.8) * end) ?? -31;
+  const walk = picture.panel({
+    left: narrow ? 12 : 118, top: CUT + 26, x: [low, 0], y: [0, 3], yticks: null, xlabel: "nats",
+  });
+  drawStep(walk, 3, "reconstruction", 0, reconstruction, color.likelihood);
+  drawStep(walk, 2, "−KL to the prior", reconstruction, elbo, color.approximate);
+  drawStep(walk, 1, "gap", elbo, log_marginal, color.posterior);
+  picture.text(walk.x(elbo) - 6, walk.bottom - 14, `ELBO ${minus(elbo.toFixed(2))}`, color.ink, "right");
+  const words = `log p(x) = ${minus(log_marginal.toFixed(2))}`;
+  walk.vertical(log_marginal, color.ink);
+  picture.text(Math.min(walk.x(log_marginal), walk.right - 55), walk.top - 8, words, color.ink, "center");
+}
+
+/** @type {(walk: Panel, row: number, words: string, from: number, to: number, paint: string) => void} */
+function drawStep(walk, row, words, from, to, paint) {
+  const { picture } = walk;
+  const { color, narrow } = picture;
+  const [top, bottom] = [walk.y(row) + (narrow ? 19 : 6), walk.y(row - 1) - 4];
+  if (words === "gap") picture.hatched(walk.x(from), top, walk.x(to), bottom, paint);
+  else picture.rect(walk.x(from), top, walk.x(to), bottom, paint);
+  picture.stroke([[walk.x(to), top], [walk.x(to), bottom + 10]], color.ink, { width: 1.5 });
+  if (narrow) picture.text(walk.left, top - 9, words, paint);
+  else picture.text(walk.left - 10, (top + bottom) / 2, words, paint, "right");
+}
+
+/** @type {Explorer<State, Terms>} */
 export const explorer = {
   height: 410,
   narrow: 450,
@@ -13,12 +84,7 @@ export const explorer = {
     { name: "gap", label: "gap, KL(q ‖ posterior)", unit: "nats", color: "posterior" },
     { name: "log_marginal", label: "log p(x), fixed", unit: "nats" },
   ],
-
-  numbers({ mu, sigma }) {
-    const logvar = 2 * Math.log(sigma);
-    const [reconstruction, kl] = [meanLogLikelihood(mu, sigma), klToStandardNormal(mu, logvar)];
-    return { reconstruction, kl, elbo: reconstruction - kl, gap: klToPosterior(mu, logvar), log_marginal: LOG_MARGINAL };
-  },
+  numbers,
 
   describe({ mu, sigma }, { reconstruction, kl, elbo, gap }) {
     const [r, k, e, g] = [reconstruction, kl, elbo, gap].map((value) => minus(value.toFixed(3)));
@@ -28,48 +94,8 @@ export const explorer = {
       `leads to ${r}, the KL of ${k} further down to the ELBO at ${e}, and the gap back up to log p(x). ${close}`;
   },
 
-  draw(picture, { mu, sigma }, n) {
-    const { color, narrow, height } = picture;
-    const q = (z) => normal(z, mu, sigma);
-    const cut = 215;
-    const p = picture.panel({
-      bottom: height - cut + 40, x: [-3.5, 5], y: [0, TOP], xlabel: "z", ylabel: "densities",
-    });
-    p.area((z) => normal(z, ...POSTERIOR), color.posterior, { alpha: 0.18 });
-    p.curve((z) => normal(z, 0, 1), color.prior, { dash: [7, 4] });
-    p.curve((z) => normal(z, ...POSTERIOR), color.posterior, { dash: [2, 4] });
-    p.curve(q, color.approximate);
-    const left = mu < 1;
-    p.text(-1.05, 0.37, "prior", color.prior, "right");
-    p.text(left ? 1.75 : 0.3, 0.6, "posterior", color.posterior, left ? "left" : "right");
-    const peak = p.y(Math.min(q(mu), 0.94 * TOP));
-    picture.text(p.x(mu) + (left ? -20 : 20), peak - 3, "q", color.approximate, left ? "right" : "left");
-    picture.handle(p.x(mu), peak, color.approximate, "x", (x) => ({ mu: p.atX(x) }));
-    picture.handle(p.x(mu + sigma), p.y(Math.min(q(mu + sigma), 0.6 * TOP)), color.approximate, "x",
-      (x) => ({ sigma: p.atX(x) - mu }));
-
-    // One walk: 0 → reconstruction → ELBO → log p(x). The axis changes in steps, so that bars do not slide with it,
-    // and leaves room for a word before the ELBO.
-    const low = [-7.5, -15, -21, -31].find((end) => n.elbo > (narrow ? 0.66 : 0.8) * end);
-    const walk = picture.panel({
-      left: narrow ? 12 : 118, top: cut + 26, x: [low, 0], y: [0, 3], yticks: null, xlabel: "nats",
-    });
-    const steps = [
-      ["reconstruction", 0, n.reconstruction, color.likelihood],
-      ["−KL to the prior", n.reconstruction, n.elbo, color.approximate],
-      ["gap", n.elbo, n.log_marginal, color.posterior],
-    ];
-    steps.forEach(([words, from, to, paint], i) => {
-      const [top, bottom] = [walk.y(3 - i) + (narrow ? 19 : 6), walk.y(2 - i) - 4];
-      if (words === "gap") picture.hatched(walk.x(from), top, walk.x(to), bottom, paint);
-      else picture.rect(walk.x(from), top, walk.x(to), bottom, paint);
-      picture.stroke([[walk.x(to), top], [walk.x(to), bottom + 10]], color.ink, { width: 1.5 });
-      if (narrow) picture.text(walk.left, top - 9, words, paint);
-      else picture.text(walk.left - 10, (top + bottom) / 2, words, paint, "right");
-    });
-    picture.text(walk.x(n.elbo) - 6, walk.bottom - 14, `ELBO ${minus(n.elbo.toFixed(2))}`, color.ink, "right");
-    const words = `log p(x) = ${minus(n.log_marginal.toFixed(2))}`;
-    walk.vertical(n.log_marginal, color.ink);
-    picture.text(Math.min(walk.x(n.log_marginal), walk.right - 55), walk.top - 8, words, color.ink, "center");
+  draw(picture, state, terms) {
+    drawDensities(picture, state);
+    drawWalk(picture, terms);
   },
 };

@@ -1,18 +1,32 @@
-import { logNormal, minus, normal } from "./shared/base.js";
+import { minus } from "./shared/format.js";
+import { logNormal, normal } from "./shared/formulas.js";
 
-// log p(x, y) for y = 3 and y = 8.
+/** @import { Picture } from "./shared/picture.js" */
+/** @import { Explorer, Point } from "./shared/types.d.ts" */
+/** @typedef {{ x: number, mean_3: number, mean_8: number, sigma_3: number, sigma_8: number }} State */
+/** @typedef {ReturnType<typeof numbers>} Terms */
+
+/** @type {(state: State, x: number) => Point} log p(x, y) for y = 3 and y = 8 */
 const joints = ({ mean_3, mean_8, sigma_3, sigma_8 }, x) =>
   [logNormal(x, mean_3, sigma_3) - Math.LN2, logNormal(x, mean_8, sigma_8) - Math.LN2];
+/** @param {Point} pair */
 const logSum = ([a, b]) => Math.max(a, b) + Math.log1p(Math.exp(-Math.abs(a - b)));
+/** @param {Point} pair */
 const eight = ([a, b]) => 1 / (1 + Math.exp(a - b));
 
-// (1.1) and (1.2), by logarithms.
-export function numbers(state) {
+/**
+ * (1.1) and (1.2), by logarithms.
+ * @param {State} state
+ */
+function numbers(state) {
   const both = joints(state, state.x);
   return { p_y_given_x: eight(both), log_marginal: logSum(both), log_joint_3: both[0], log_joint_8: both[1] };
 }
 
-// Where p(y = 8|x) is one half: the roots of log p(x, 8) − log p(x, 3), a polynomial of degree two or one.
+/**
+ * Where p(y = 8|x) is one half: the roots of log p(x, 8) − log p(x, 3), a polynomial of degree two or one.
+ * @param {State} state
+ */
 function boundaries({ mean_3, mean_8, sigma_3, sigma_8 }) {
   const [v, w] = [sigma_3 ** -2, sigma_8 ** -2];
   const [a, b] = [(v - w) / 2, mean_8 * w - mean_3 * v];
@@ -22,8 +36,51 @@ function boundaries({ mean_3, mean_8, sigma_3, sigma_8 }) {
   return [(-b - root) / (2 * a), (-b + root) / (2 * a)].sort((one, other) => one - other);
 }
 
-const REACH = [-0.5, 1.5];
+/** @type {{ left: number, right: number, x: Point }} */
+const SIDES = { left: 40, right: 20, x: [-0.5, 1.5] };
 
+/** @type {(picture: Picture, state: State) => import("./shared/picture.js").Panel} */
+function drawClassifier(picture, state) {
+  const { color, height } = picture;
+  const classifier = picture.panel({
+    ...SIDES, top: 26, bottom: height - 136, y: [-0.04, 1.04], yticks: [0, [0.5, "½"], 1], xticks: null,
+    ylabel: "p(y = 8|x)",
+  });
+  classifier.horizontal(0.5, color.muted);
+  classifier.curve((at) => eight(joints(state, at)), color.posterior);
+  return classifier;
+}
+
+/** @param {State} state */
+const densities = ({ mean_3, mean_8, sigma_3, sigma_8 }) => {
+  const threes = (/** @type {number} */ at) => normal(at, mean_3, sigma_3) / 2;
+  const eights = (/** @type {number} */ at) => normal(at, mean_8, sigma_8) / 2;
+  return { threes, eights, both: (/** @type {number} */ at) => threes(at) + eights(at) };
+};
+
+/** @type {(picture: Picture, state: State) => import("./shared/picture.js").Panel} */
+function drawDensity(picture, state) {
+  const { color, narrow } = picture;
+  const { mean_3, mean_8 } = state;
+  const { threes, eights, both } = densities(state);
+  const density = picture.panel({
+    ...SIDES, top: 200, bottom: 62, y: [0, 1.2 * Math.max(both(mean_3), both(mean_8))],
+    ylabel: "p(x) and its two parts",
+  });
+  const words = "x, ink at the lower left: 0 is paper, 1 is ink";
+  picture.text((density.left + density.right) / 2, density.bottom + 48, words, color.muted, "center");
+  density.area(eights, color.likelihood, { alpha: 0.3 });
+  density.striped(threes, color.likelihood);
+  density.curve(threes, color.likelihood, { width: 1.5, dash: [6, 4] });
+  density.curve(eights, color.likelihood, { width: 1.5 });
+  density.curve(both, color.ink);
+  const under = density.bottom + 30;
+  picture.text(density.x(mean_3) + 4, under, narrow ? "3" : "threes", color.likelihood, "right");
+  picture.text(density.x(mean_8) - 4, under, narrow ? "8" : "eights", color.likelihood);
+  return density;
+}
+
+/** @type {Explorer<State, Terms>} */
 export const explorer = {
   height: 430,
   narrow: 430,
@@ -41,36 +98,21 @@ export const explorer = {
     const label = p_y_given_x > 0.5 ? 8 : 3;
     const sure = Math.max(p_y_given_x, 1 - p_y_given_x);
     const away = Math.min(Math.abs(x - mean_3) / sigma_3, Math.abs(x - mean_8) / sigma_8);
-    const typical = logSum(joints(state, mean_8));
+    const [here, typical] = [log_marginal, logSum(joints(state, mean_8))].map((value) => minus(value.toFixed(1)));
     const ends = boundaries(state).map((at) => minus(at.toFixed(2)));
-    return `At x = ${minus(x)}, ${away.toFixed(1)} or more standard deviations from both means, p(y|x) gives the ${label} ` +
-      `a probability of ${sure.toFixed(4)}. There log p(x) is ${minus(log_marginal.toFixed(1))} nats, against ${minus(typical.toFixed(1))} at the mean ` +
+    return `At x = ${minus(x)}, ${away.toFixed(1)} or more standard deviations from both means, p(y|x) gives the ` +
+      `${label} a probability of ${sure.toFixed(4)}. There log p(x) is ${here} nats, against ${typical} at the mean ` +
       `of the eights. ` + (ends.length === 1 ? `The classifier changes its mind once, at ${ends[0]}.`
-        : `With unequal spreads it changes its mind twice, at ${ends[0]} and ${ends[1]}: far out on both sides the wider class wins.`);
+        : `With unequal spreads it changes its mind twice, at ${ends[0]} and ${ends[1]}: ` +
+          "far out on both sides the wider class wins.");
   },
 
   draw(picture, state, { p_y_given_x, log_marginal }) {
-    const { color, narrow, height } = picture;
+    const { color } = picture;
     const { x, mean_3, mean_8, sigma_3, sigma_8 } = state;
-    const sides = { left: 40, right: 20, x: REACH };
-    const classifier = picture.panel({ ...sides, top: 26, bottom: height - 136, y: [-0.04, 1.04], yticks: [0, [0.5, "½"], 1], xticks: null, ylabel: "p(y = 8|x)" });
-    classifier.horizontal(0.5, color.muted);
-    classifier.curve((at) => eight(joints(state, at)), color.posterior);
-
-    const threes = (at) => normal(at, mean_3, sigma_3) / 2;
-    const eights = (at) => normal(at, mean_8, sigma_8) / 2;
-    const both = (at) => threes(at) + eights(at);
-    const density = picture.panel({
-      ...sides, top: 200, bottom: 62, y: [0, 1.2 * Math.max(both(mean_3), both(mean_8))], ylabel: "p(x) and its two parts",
-    });
-    picture.text((density.left + density.right) / 2, density.bottom + 48, "x, ink at the lower left: 0 is paper, 1 is ink", color.muted, "center");
-    density.area(eights, color.likelihood, { alpha: 0.3 });
-    density.striped(threes, color.likelihood);
-    density.curve(threes, color.likelihood, { width: 1.5, dash: [6, 4] });
-    density.curve(eights, color.likelihood, { width: 1.5 });
-    density.curve(both, color.ink);
-    picture.text(density.x(mean_3) + 4, density.bottom + 30, narrow ? "3" : "threes", color.likelihood, "right");
-    picture.text(density.x(mean_8) - 4, density.bottom + 30, narrow ? "8" : "eights", color.likelihood);
+    const classifier = drawClassifier(picture, state);
+    const density = drawDensity(picture, state);
+    const { threes, eights, both } = densities(state);
 
     const px = density.x(x);
     for (const ends of [[classifier.top, 158], [density.top, density.bottom]]) {
@@ -78,10 +120,13 @@ export const explorer = {
     }
     picture.dot(px, classifier.y(p_y_given_x), color.posterior, 5);
     picture.dot(px, density.y(both(x)), color.ink, 5);
-    picture.text(density.right, classifier.top - 13, `at the probe ${p_y_given_x.toFixed(4)}`, color.posterior, "right");
-    picture.text(density.right, density.top - 13, `log p(x) = ${minus(log_marginal.toFixed(1))} nats`, color.ink, "right");
+    const { right } = density;
+    picture.text(right, classifier.top - 13, `at the probe ${p_y_given_x.toFixed(4)}`, color.posterior, "right");
+    picture.text(right, density.top - 13, `log p(x) = ${minus(log_marginal.toFixed(1))} nats`, color.ink, "right");
 
-    const hold = (at, f, move) => picture.handle(density.x(at), density.y(f(at)), color.likelihood, "x", (to) => move(density.atX(to)));
+    /** @type {(at: number, f: (at: number) => number, move: (to: number) => Partial<State>) => void} */
+    const hold = (at, f, move) =>
+      picture.handle(density.x(at), density.y(f(at)), color.likelihood, "x", (to) => move(density.atX(to)));
     hold(mean_3, threes, (to) => ({ mean_3: to }));
     hold(mean_8, eights, (to) => ({ mean_8: to }));
     hold(mean_3 - sigma_3, threes, (to) => ({ sigma_3: mean_3 - to }));

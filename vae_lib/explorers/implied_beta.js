@@ -1,6 +1,19 @@
-import { klToPosterior, klToStandardNormal, normal, POSTERIOR, scientific } from "./shared/base.js";
+import { scientific } from "./shared/format.js";
+import { klToPosterior, klToStandardNormal, normal, POSTERIOR } from "./shared/formulas.js";
 
-const reduced = (call) => ({ sum_mean: `${call}, reduction="sum") / B`, mean: `${call})`, sum: `${call}, reduction="sum")` });
+/** @import { Picture } from "./shared/picture.js" */
+/** @import { Explorer, Point } from "./shared/types.d.ts" */
+/** @typedef {"sum_mean" | "mean" | "sum"} Reduction */
+/**
+ * @typedef {{ reconstruction: "mse" | "bce" | "gaussian", reduction: Reduction, kl_reduction: Reduction,
+ *   D: number, J: number, B: number, sigma: number }} State
+ */
+/** @typedef {ReturnType<typeof numbers>} Terms */
+
+/** @param {string} call */
+const reduced = (call) => ({
+  sum_mean: `${call}, reduction="sum") / B`, mean: `${call})`, sum: `${call}, reduction="sum")`,
+});
 const nll = "-Gaussian(σ).log_prob(x, o)";
 const RECONSTRUCTION = {
   mse: reduced("F.mse_loss(o, x"),
@@ -9,12 +22,21 @@ const RECONSTRUCTION = {
 };
 const KL = { sum_mean: "kl.sum(1).mean()", mean: "kl.mean()", sum: "kl.sum()" };
 
-// Factor before −log p(x|z), a Gaussian one with σ = 1; and mean and ln σ² of the best q in the running example.
+/**
+ * The factor before −log p(x|z), of a Gaussian one with σ = 1.
+ * @param {State} state
+ */
 const factorA = ({ reconstruction, reduction, sigma, D, B }) =>
   ({ bce: 1, mse: 2, gaussian: 1 / sigma ** 2 })[reconstruction] * { sum_mean: 1, mean: 1 / D, sum: B }[reduction];
+
+/**
+ * Mean and ln σ² of the best q in the running example.
+ * @param {number} beta
+ */
 const best = (beta) => ({ mu: 5 / (4 + beta), logvar: -Math.log1p(4 / beta) });
 
-export function numbers(state) {
+/** @param {State} state */
+function numbers(state) {
   const a = factorA(state);
   const b = { sum_mean: 1, mean: 1 / state.J, sum: state.B }[state.kl_reduction];
   const beta = b / a;
@@ -29,13 +51,90 @@ export function numbers(state) {
   };
 }
 
-// "= 50176" where six figures say all, or "≈ 0.00255".
+/**
+ * "= 50176" where six figures say all, or "≈ 0.00255".
+ * @param {number} value
+ */
 function equals(value) {
   const exact = Number(value.toPrecision(6));
   if (Math.abs(exact - value) < 1e-9 * value && value >= 1e-3 && value < 1e7) return `= ${exact}`;
   return "≈ " + (value >= 1e5 || value < 1e-3 ? scientific(value, 2) : Number(value.toPrecision(3)));
 }
 
+/** @type {(picture: Picture, state: State) => void} */
+function drawCode(picture, state) {
+  const { ctx, narrow } = picture;
+  const { font } = ctx;
+  const first = RECONSTRUCTION[state.reconstruction][state.reduction].replace("σ", String(state.sigma));
+  const second = "+ " + KL[state.kl_reduction];
+  ctx.font = `${narrow ? 11 : 13}px Book Mono, ui-monospace, monospace`;
+  picture.text(4, 12, narrow ? first : `loss = ${first} ${second}`);
+  if (narrow) picture.text(4, 29, second);
+  ctx.font = font;
+}
+
+/** @type {(picture: Picture, row: number, state: State, terms: Terms) => void} */
+function drawScale(picture, row, state, { beta, factor_b }) {
+  const { color, narrow, width, height } = picture;
+  const scale = picture.panel({
+    left: 20, right: 20, top: row - 20, bottom: height - row, x: [10 ** -8.5, 10 ** 8.5], logx: true, y: [0, 1],
+    yticks: null, xticks: [[1e-8, "10⁻⁸"], [1e-4, "10⁻⁴"], [1, "1"], [1e4, "10⁴"], [1e8, "10⁸"]],
+  });
+  const at = scale.x(beta);
+  scale.vertical(1, color.ink, { width: 1.5 });
+  picture.stroke([[scale.x(1), row - 10], [at, row - 10]], color.approximate, { width: 5, alpha: 0.5 });
+  if (state.reconstruction === "gaussian") {
+    const atOne = factor_b / factorA({ ...state, sigma: 1 });
+    picture.handle(at, row - 10, color.approximate, "x", (x) => ({ sigma: Math.sqrt(scale.atX(x) / atOne) }));
+  } else picture.dot(at, row - 10, color.approximate, 7);
+  const middle = Math.min(width - 50, Math.max(50, at));
+  picture.text(middle, row - 30, `β ${equals(beta)}`, color.approximate, "center");
+  picture.text(4, row + 32, narrow ? "KL counts less" : "β < 1: the KL counts less", color.muted);
+  const elbo = state.reconstruction === "bce" ? "the ELBO" : "ELBO at σ = 1";
+  picture.text(scale.x(1), row + 32, elbo, color.ink, "center");
+  picture.text(width - 4, row + 32, narrow ? "KL counts more" : "β > 1: the KL counts more", color.muted, "right");
+}
+
+/** @type {(picture: Picture, top: number, beta: number) => void} */
+function drawBest(picture, top, beta) {
+  const { color } = picture;
+  const { mu, logvar } = best(beta);
+  const sigma = Math.exp(logvar / 2);
+  const q = (/** @type {number} */ z) => normal(z, mu, sigma);
+  const posterior = (/** @type {number} */ z) => normal(z, ...POSTERIOR);
+  const p = picture.panel({
+    left: 40, right: 12, top, bottom: 40, x: [-3.2, 3.5],
+    y: [0, 1.12 * Math.min(2.7, Math.max(posterior(1), q(mu)))],
+    xlabel: "z in the running example", ylabel: "density",
+  });
+  const places = Array.from({ length: 97 }, (_, i) => mu + (i / 12 - 4) * sigma);
+  /** @type {Point[]} */
+  const closed = [[places[0], 0], ...places.map((z) => /** @type {Point} */ ([z, q(z)])), [places[96], 0]];
+  p.inside(() => picture.fill(closed.map(([z, y]) => [p.x(z), p.y(y)]), color.approximate, 0.2));
+  p.line(closed, color.approximate);
+  p.curve((z) => normal(z, 0, 1), color.prior, { dash: [7, 4] });
+  p.curve(posterior, color.posterior, { dash: [2, 4] });
+  const stem = [[p.x(mu), p.top - 1], [p.x(mu), Math.max(p.top, p.y(q(mu)))]];
+  picture.stroke(stem, color.approximate, { width: 1 });
+  picture.text(p.x(mu), p.top - 12, "best q(z|x)", color.approximate, "center");
+  picture.text(p.x(-1.3), p.y(normal(1.3, 0, 1)) - 12, "p(z)", color.prior, "right");
+  picture.text(p.x(1.6) + 12, p.y(posterior(1.6)) - 8, "p(z|x)", color.posterior);
+}
+
+/** @param {Terms} terms */
+function sentence({ beta, factor_a, equivalent_sigma }) {
+  const elbo = Math.abs(beta - 1) < 1e-12;
+  const times = Math.abs(factor_a - 1) < 1e-12 ? "" : `, times a ${equals(factor_a)}`;
+  if (equivalent_sigma === null) {
+    return elbo ? `This line is minus the ELBO${times}: β = 1. `
+      : `This line trains β ${equals(beta)}; no Bernoulli decoder has this as its ELBO. `;
+  }
+  return elbo ? `This line is minus the ELBO of a Gaussian decoder with σ = 1${times}: β = 1. `
+    : `Beside σ = 1 this line has β ${equals(beta)}: ` +
+      `it trains the ELBO of a Gaussian decoder with σ ${equals(equivalent_sigma)}. `;
+}
+
+/** @type {Explorer<State, Terms>} */
 export const explorer = {
   height: 394,
   narrow: 410,
@@ -49,65 +148,28 @@ export const explorer = {
     { name: "gap", label: "gap of the best q to log p(x)", unit: "nats", color: "posterior" },
   ],
   numbers,
-  // A batch of B images counts where a term is summed over it.
-  idle: (name, { reconstruction, reduction, kl_reduction }) => ({
-    D: reduction !== "mean", J: kl_reduction !== "mean", B: reduction !== "sum" && kl_reduction !== "sum", sigma: reconstruction !== "gaussian",
-  })[name],
 
-  describe(_, { beta, factor_a, equivalent_sigma, kl, gap }) {
+  idle(name, { reconstruction, reduction, kl_reduction }) {
+    if (name === "D") return reduction !== "mean";
+    if (name === "J") return kl_reduction !== "mean";
+    if (name === "B") return reduction !== "sum" && kl_reduction !== "sum"; // counts where a term is summed over it
+    return name === "sigma" && reconstruction !== "gaussian";
+  },
+
+  describe(_, terms) {
+    const { beta, kl, gap } = terms;
+    const exact = klToStandardNormal(POSTERIOR[0], 2 * Math.log(POSTERIOR[1]));
     const elbo = Math.abs(beta - 1) < 1e-12;
-    const times = Math.abs(factor_a - 1) < 1e-12 ? "" : `, times a ${equals(factor_a)}`;
-    return (equivalent_sigma === null
-      ? elbo ? `This line is minus the ELBO${times}: β = 1. ` : `This line trains β ${equals(beta)}; no Bernoulli decoder has this as its ELBO. `
-      : elbo ? `This line is minus the ELBO of a Gaussian decoder with σ = 1${times}: β = 1. `
-        : `Beside σ = 1 this line has β ${equals(beta)}: it trains the ELBO of a Gaussian decoder with σ ${equals(equivalent_sigma)}. `) +
+    return sentence(terms) +
       `In the running example the best q under it keeps ${kl.toFixed(3)} nats about z, and with β = 1 it would keep ` +
-      `${klToStandardNormal(POSTERIOR[0], 2 * Math.log(POSTERIOR[1])).toFixed(3)}; it lies ${gap.toFixed(3)} nats from the true posterior` +
+      `${exact.toFixed(3)}; it lies ${gap.toFixed(3)} nats from the true posterior` +
       (elbo ? "." : beta > 1 ? ", towards the prior." : ", narrower than it and towards the best single z.");
   },
 
-  draw(picture, state, { beta, factor_b }) {
-    const { color, narrow, width, height } = picture;
-    const [first, second] = [RECONSTRUCTION[state.reconstruction][state.reduction].replace("σ", state.sigma), "+ " + KL[state.kl_reduction]];
-    const { font } = picture.ctx;
-    picture.ctx.font = `${narrow ? 11 : 13}px Book Mono, ui-monospace, monospace`;
-    picture.text(4, 12, narrow ? first : `loss = ${first} ${second}`);
-    if (narrow) picture.text(4, 29, second);
-    picture.ctx.font = font;
-
-    const row = narrow ? 96 : 80;
-    const scale = picture.panel({
-      left: 20, right: 20, top: row - 20, bottom: height - row, x: [10 ** -8.5, 10 ** 8.5], logx: true, y: [0, 1], yticks: null,
-      xticks: [[1e-8, "10⁻⁸"], [1e-4, "10⁻⁴"], [1, "1"], [1e4, "10⁴"], [1e8, "10⁸"]],
-    });
-    const at = scale.x(beta);
-    scale.vertical(1, color.ink, { width: 1.5 });
-    picture.stroke([[scale.x(1), row - 10], [at, row - 10]], color.approximate, { width: 5, alpha: 0.5 });
-    if (state.reconstruction === "gaussian") {
-      const atOne = factor_b / factorA({ ...state, sigma: 1 });
-      picture.handle(at, row - 10, color.approximate, "x", (x) => ({ sigma: Math.sqrt(scale.atX(x) / atOne) }));
-    } else picture.dot(at, row - 10, color.approximate, 7);
-    picture.text(Math.min(width - 50, Math.max(50, at)), row - 30, `β ${equals(beta)}`, color.approximate, "center");
-    picture.text(4, row + 32, narrow ? "KL counts less" : "β < 1: the KL counts less", color.muted);
-    picture.text(scale.x(1), row + 32, state.reconstruction === "bce" ? "the ELBO" : "ELBO at σ = 1", color.ink, "center");
-    picture.text(width - 4, row + 32, narrow ? "KL counts more" : "β > 1: the KL counts more", color.muted, "right");
-
-    const { mu, logvar } = best(beta);
-    const sigma = Math.exp(logvar / 2);
-    const [q, posterior] = [(z) => normal(z, mu, sigma), (z) => normal(z, ...POSTERIOR)];
-    const p = picture.panel({
-      left: 40, right: 12, top: row + 74, bottom: 40, x: [-3.2, 3.5],
-      y: [0, 1.12 * Math.min(2.7, Math.max(posterior(1), q(mu)))], xlabel: "z in the running example", ylabel: "density",
-    });
-    const bell = Array.from({ length: 97 }, (_, i) => mu + (i / 12 - 4) * sigma).map((z) => [z, q(z)]);
-    const closed = [[bell[0][0], 0], ...bell, [bell[96][0], 0]];
-    p.inside(() => picture.fill(closed.map(([z, y]) => [p.x(z), p.y(y)]), color.approximate, 0.2));
-    p.line(closed, color.approximate);
-    p.curve((z) => normal(z, 0, 1), color.prior, { dash: [7, 4] });
-    p.curve(posterior, color.posterior, { dash: [2, 4] });
-    picture.stroke([[p.x(mu), p.top - 1], [p.x(mu), Math.max(p.top, p.y(q(mu)))]], color.approximate, { width: 1 });
-    picture.text(p.x(mu), p.top - 12, "best q(z|x)", color.approximate, "center");
-    picture.text(p.x(-1.3), p.y(normal(1.3, 0, 1)) - 12, "p(z)", color.prior, "right");
-    picture.text(p.x(1.6) + 12, p.y(posterior(1.6)) - 8, "p(z|x)", color.posterior);
+  draw(picture, state, terms) {
+    const row = picture.narrow ? 96 : 80;
+    drawCode(picture, state);
+    drawScale(picture, row, state, terms);
+    drawBest(picture, row + 74, terms.beta);
   },
 };

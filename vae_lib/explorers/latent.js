@@ -1,21 +1,54 @@
-import { klToStandardNormal, minus, normals, work } from "./shared/base.js";
+import { minus } from "./shared/format.js";
+import { klToStandardNormal } from "./shared/formulas.js";
+import { normals, work } from "./shared/random.js";
+
+/** @import { Panel, Picture } from "./shared/picture.js" */
+/** @import { Explorer, Line, Output, Point } from "./shared/types.d.ts" */
+/** @typedef {{ drawing: number[], image: number, snapshot: number, z_1: number, z_2: number, seed: number }} State */
+/** @typedef {ArrayLike<number> & Iterable<number>} Vector */
+/** @typedef {Float64Array[]} Layers  weights and biases of two layers: W, b, V, c */
+/** @typedef {{ encoder: Layers, decoder: Layers }} Network */
+/** @typedef {{ seed?: number, done: number, reconstruction: number, kl: number }} Sums  over the test images */
+/** @typedef {Network & Sums & { places: Float64Array, placed: number }} Model */
+/** @typedef {ReturnType<typeof forward> & { held: Float64Array, likelihood: number, model: Model }} Now */
+/** @typedef {{ labels: string, images: string, epochs: number[], weights: [number, string][][] }} Data */
+/**
+ * @typedef {{ data: Data, levels?: Uint8Array, seed?: number, eps: Float64Array, models: Model[], now: Now,
+ *   plane?: Model }} Cache
+ */
+/** @typedef {ReturnType<typeof numbers>} Terms */
 
 const D = 64;
+/** @param {string} text */
 const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 
-// A layer's outputs for the inputs x: Wx + b, W row by row.
+/**
+ * A layer's outputs for the inputs x: Wx + b, W row by row.
+ * @type {(W: Float64Array, b: Float64Array, x: Vector) => Float64Array}
+ */
 const linear = (W, b, x) => b.map((sum, i) => {
   for (let j = 0, at = i * x.length; j < x.length; j++) sum += W[at + j] * x[j];
   return sum;
 });
+/** @type {(layers: Layers, x: Vector) => Float64Array} */
 const perceptron = ([W, b, V, c], x) => linear(V, c, linear(W, b, x).map((v) => Math.max(0, v)));
+/** @param {number} logit */
 const sigmoid = (logit) => 1 / (1 + Math.exp(-logit));
+/** @param {Float64Array} values */
 const total = (values) => values.reduce((sum, v) => sum + v, 0);
 
-// −log p of each pixel, (7.3): softplus(logit) − x · logit.
+/**
+ * −log p of each pixel, (7.3): softplus(logit) − x · logit.
+ * @type {(x: Float64Array, logits: Float64Array) => Float64Array}
+ */
 const nats = (x, logits) => logits.map((l, i) => Math.max(l, 0) + Math.log1p(Math.exp(-Math.abs(l))) - x[i] * l);
 
-// The five steps for one image with the noise eps.
+/**
+ * The five steps for one image with the noise eps.
+ * @param {Network} network
+ * @param {Float64Array} x
+ * @param {Float64Array} eps
+ */
 function forward({ encoder, decoder }, x, eps) {
   const code = perceptron(encoder, x);
   const [mu, logvar] = [code.slice(0, 2), code.slice(2)];
@@ -27,18 +60,32 @@ function forward({ encoder, decoder }, x, eps) {
   return { x, eps, mu, sigma, sample, logits, costs, reconstruction: -total(costs), kl };
 }
 
-const unpacked = (weights) => {
+/**
+ * @param {[number, string][]} weights
+ * @param {number} count of test images
+ * @returns {Model}
+ */
+function unpacked(weights, count) {
   const layers = weights.map(([step, text]) => Float64Array.from(new Int16Array(bytes(text).buffer), (v) => v * step));
-  return { encoder: layers.slice(0, 4), decoder: layers.slice(4) };
-};
+  const places = new Float64Array(2 * count);
+  return { encoder: layers.slice(0, 4), decoder: layers.slice(4), places, placed: 0, done: 0, reconstruction: 0, kl: 0 };
+}
 
-const levels = ({ image, drawing }, cache) => {
+/** @type {(state: { image: number, drawing?: number[] }, cache: Cache) => number[]} */
+const levels = ({ image, drawing = [] }, cache) => {
   cache.levels ??= bytes(cache.data.images);
   return image ? [...cache.levels.subarray((image - 1) * D, image * D)] : drawing;
 };
+/** @type {(state: { image: number, drawing?: number[] }, cache: Cache) => Float64Array} */
 const greys = (state, cache) => Float64Array.from(levels(state, cache), (level) => level / 16);
 
-// The image at hand at once, then all test images in pieces; what is known of a snapshot is kept.
+/** @type {(cache: Cache, image: number) => Float64Array} */
+const noise = ({ eps }, image) => eps.subarray(2 * image, 2 * image + 2);
+
+/**
+ * The image at hand at once, then all test images in pieces; what is known of a snapshot is kept.
+ * @type {(state: State, cache: Cache, deadline: number) => boolean}
+ */
 function prepare(state, cache, deadline) {
   const { data } = cache;
   const { snapshot, seed } = state;
@@ -48,16 +95,15 @@ function prepare(state, cache, deadline) {
     normals(seed)(eps, 0, eps.length);
     Object.assign(cache, { seed, eps });
   }
-  const noise = (image) => cache.eps.subarray(2 * image, 2 * image + 2);
   cache.models ??= [];
-  const model = (cache.models[snapshot] ??= { ...unpacked(data.weights[snapshot]), places: new Float64Array(2 * count), placed: 0 });
+  const model = (cache.models[snapshot] ??= unpacked(data.weights[snapshot], count));
   const x = greys(state, cache);
   const held = perceptron(model.decoder, [state.z_1, state.z_2]);
-  cache.now = { ...forward(model, x, noise(state.image)), held, likelihood: -total(nats(x, held)), model };
+  cache.now = { ...forward(model, x, noise(cache, state.image)), held, likelihood: -total(nats(x, held)), model };
   if (model.seed !== seed) Object.assign(model, { seed, done: 0, reconstruction: 0, kl: 0 });
   return work(model, count, 8, deadline, (from, to) => {
     for (let i = from; i < to; i++) {
-      const { mu, reconstruction, kl } = forward(model, greys({ image: i + 1 }, cache), noise(i + 1));
+      const { mu, reconstruction, kl } = forward(model, greys({ image: i + 1 }, cache), noise(cache, i + 1));
       model.places.set(mu, 2 * i);
       model.reconstruction += reconstruction / count;
       model.kl += kl / count;
@@ -66,11 +112,18 @@ function prepare(state, cache, deadline) {
   });
 }
 
-export function numbers(state, { now }) {
+/** @type {("mu" | "sigma" | "eps" | "sample")[]} */
+const VECTORS = ["mu", "sigma", "eps", "sample"];
+
+/**
+ * @param {State} state
+ * @param {Cache} cache
+ */
+function numbers(state, { now }) {
   const { model, kl, reconstruction } = now;
-  const pairs = ["mu", "sigma", "eps", "sample"].flatMap((name) => [[`${name}_1`, now[name][0]], [`${name}_2`, now[name][1]]]);
+  const pairs = VECTORS.flatMap((name) => [[`${name}_1`, now[name][0]], [`${name}_2`, now[name][1]]]);
   return {
-    ...Object.fromEntries(pairs),
+    .../** @type {Record<string, number>} */ (Object.fromEntries(pairs)),
     reconstruction, mean_reconstruction: model.reconstruction,
     kl, mean_kl: model.kl,
     elbo: reconstruction - kl, mean_elbo: model.reconstruction - model.kl,
@@ -78,24 +131,131 @@ export function numbers(state, { now }) {
   };
 }
 
+/** @param {Vector} pair */
 const pair = ([a, b]) => minus(`(${a.toFixed(2)}, `) + minus(`${b.toFixed(2)})`);
-const named = ({ image }, { labels }) => (image ? `${labels[image - 1] === "8" ? "an" : "a"} ${labels[image - 1]}` : "your drawing");
-const around = ([a, b], [r, s]) => Array.from({ length: 49 }, (_, i) => [a + r * Math.cos((i * Math.PI) / 24), b + s * Math.sin((i * Math.PI) / 24)]);
-const both = (name, label, color) => [0, 1].map((j) => ({ name: `${name}_${j + 1}`, label: `${label}, dimension ${j + 1}`, color }));
+/** @type {(state: { image: number }, data: Data) => string} */
+const named = ({ image }, { labels }) => {
+  const label = labels[image - 1];
+  return image ? `${label === "8" ? "an" : "a"} ${label}` : "your drawing";
+};
 
-// An image of 8×8 pixels, each as strong as its number between 0 and 1.
-function tiles(picture, left, top, size, words, color, strengths) {
+// The plane of z₁ and z₂
+
+/** @type {Line} */
+const DASHED = { width: 1.5, dash: [6, 4] };
+/**
+ * @param {Vector} center
+ * @param {Vector} radii
+ */
+const around = ([a, b], [r, s]) => Array.from({ length: 49 }, (_, i) =>
+  [a + r * Math.cos((i * Math.PI) / 24), b + s * Math.sin((i * Math.PI) / 24)]);
+/** @type {(picture: Picture, points: Vector[]) => void} */
+const drawOval = (picture, points) => {
+  picture.fill(points, picture.color.approximate, 0.25);
+  picture.stroke(points, picture.color.approximate);
+};
+/** @type {(picture: Picture, place: Vector) => void} */
+const drawSquare = (picture, [a, b]) => picture.rect(a - 5, b - 5, a + 5, b + 5, picture.color.approximate);
+
+/** @param {Picture} picture */
+const sideOf = ({ narrow, width }) => (narrow ? Math.min(270, width - 44) : 330);
+
+/** @type {(picture: Picture, cache: Cache) => Panel} */
+function drawPlane(picture, cache) {
+  const { data, now } = cache;
+  const { color, width, height } = picture;
+  const side = sideOf(picture);
+  const plane = picture.panel({
+    left: 34, right: width - 34 - side, top: 24, bottom: height - 24 - side, x: [-3.3, 3.3], y: [-3.3, 3.3],
+    xlabel: "z₁", ylabel: "z₂",
+  });
+  const at = (/** @type {Vector} */ [a, b]) => /** @type {Point} */ ([plane.x(a), plane.y(b)]);
+  // The plane of another snapshot stays until every image has its place in the new one.
+  if (!cache.plane || now.model.placed === data.labels.length) cache.plane = now.model;
+  const { places, placed } = cache.plane;
+  const spots = Array.from({ length: placed }, (_, i) => at(places.subarray(2 * i, 2 * i + 2)));
+  plane.inside(() => {
+    picture.layer([cache.models.indexOf(/** @type {Model} */ (cache.plane)), placed], () =>
+      spots.forEach(([a, b], i) =>
+        picture.text(a, b, data.labels[i], color[`class-${data.labels[i]}`], "center", 0)));
+    for (const r of [1, 2]) picture.stroke(around([0, 0], [r, r]).map(at), color.prior, DASHED);
+    drawOval(picture, around(now.mu, now.sigma).map(at));
+    picture.dot(...at(now.mu), color.approximate, 3);
+    picture.stroke([at(now.eps), at(now.sample)], color.ink, { width: 1.3 });
+    picture.dot(...at(now.eps), color.prior, 5);
+    drawSquare(picture, at(now.sample));
+  });
+  picture.pick = (a, b) => {
+    const distances = spots.map(([c, d]) => Math.hypot(a - c, b - d));
+    const least = Math.min(...distances);
+    return least < 12 ? { image: distances.indexOf(least) + 1 } : null;
+  };
+  return plane;
+}
+
+/** @type {(picture: Picture, row: number) => void} */
+function drawKey(picture, row) {
+  const { color, narrow } = picture;
+  const [key, other, next] = [narrow ? 6 : 34, narrow ? 164 : 216, row + 19];
+  picture.stroke([[key, row], [key + 24, row]], color.prior, DASHED);
+  picture.text(key + 32, row, "p(z), radius 1, 2", color.prior);
+  drawOval(picture, around([other + 10, row], [12, 6]));
+  picture.text(other + 32, row, "q(z|x): μ, σ", color.approximate);
+  picture.stroke([[key + 4, next], [key + 22, next]], color.ink, { width: 1.3 });
+  picture.dot(key + 4, next, color.prior, 5);
+  drawSquare(picture, [key + 22, next]);
+  picture.text(key + 32, next, "ε → z = μ + σε", color.ink);
+  picture.dot(other + 10, next, color.likelihood, 6);
+  picture.dot(other + 10, next, color.paper, 3);
+  picture.text(other + 32, next, "your z: drag it", color.likelihood);
+}
+
+// The images, and the loss
+
+/**
+ * An image of 8×8 pixels, each as strong as its number between 0 and 1.
+ * @type {(picture: Picture, left: number, top: number, size: number, words: string, color: string,
+ *   strengths: Float64Array) => void}
+ */
+function drawTiles(picture, left, top, size, words, color, strengths) {
   picture.text(left, top - 11, words, color);
   strengths.forEach((strength, i) => {
     const [x, y] = [left + ((i % 8) * size) / 8, top + (Math.floor(i / 8) * size) / 8];
     if (strength > 0.004) picture.rect(x, y, x + size / 8, y + size / 8, color, strength);
   });
-  const [right, bottom] = [left + size, top + size];
-  picture.stroke([[left, top], [right, top], [right, bottom], [left, bottom], [left, top]], picture.color.muted, { width: 1 });
+  picture.frame(left, top, left + size, top + size, picture.color.muted);
 }
 
-// The loss as a bar of two parts.
-function bar(picture, left, top, room, words, [reconstruction, kl]) {
+/**
+ * Four images beside the plane, or below it, and a scale; returns where the next thing can be drawn.
+ * @type {(picture: Picture, state: State, cache: Cache, left: number, row: number) => number}
+ */
+function drawImages(picture, state, { data, now }, left, row) {
+  const { color, narrow, width } = picture;
+  const { x, logits, costs, held } = now;
+  const size = narrow ? 118 : Math.min(132, (width - left - 32) / 2);
+  const [right, top, second] = narrow ? [164, row + 62, row + 210] : [left + size + 28, 24, 24 + size + 34];
+  const most = Math.max(...costs);
+  const scale = [2, 5, 10, 20, 50].find((end) => end >= most) ?? 1000;
+  drawTiles(picture, left, top, size, `x, ${named(state, data)}`, color.ink, x);
+  drawTiles(picture, right, top, size, "x′ of this draw", color.ink, logits.map(sigmoid));
+  drawTiles(picture, left, second, size, "nats per pixel", color.likelihood, costs.map((v) => v / scale));
+  drawTiles(picture, right, second, size, "x′ at your z", color.ink, held.map(sigmoid));
+  const [under, step, start] = [second + size + 14, (size - 76) / 16, left + 14];
+  picture.text(left, under, "0", color.muted);
+  for (let i = 0; i < 16; i++) {
+    const strength = (i + 0.5) / 16;
+    picture.rect(start + i * step, under - 5, start + (i + 1) * step, under + 5, color.likelihood, strength);
+  }
+  picture.text(left + size - 56, under, `${scale} nats`, color.muted);
+  return under + 26;
+}
+
+/**
+ * The loss as a bar of two parts.
+ * @type {(picture: Picture, left: number, top: number, room: number, words: string, parts: Point) => void}
+ */
+function drawBar(picture, left, top, room, words, [reconstruction, kl]) {
   const { likelihood, approximate } = picture.color;
   const loss = kl - reconstruction;
   const scale = room / Math.max(70, loss);
@@ -104,6 +264,11 @@ function bar(picture, left, top, room, words, [reconstruction, kl]) {
   picture.hatched(left - reconstruction * scale, top + 10, left + loss * scale, top + 21, approximate);
 }
 
+/** @type {(name: string, label: string, color: string) => Output[]} */
+const both = (name, label, color) =>
+  [1, 2].map((j) => ({ name: `${name}_${j}`, label: `${label}, dimension ${j}`, color }));
+
+/** @type {Explorer<State, Terms, Cache, Terms | null>} */
 export const explorer = {
   height: 444,
   narrow: 794,
@@ -132,80 +297,29 @@ export const explorer = {
 
   describe(state, n, { data, now }) {
     const worst = now.costs.indexOf(Math.max(...now.costs));
-    const fixed = (value) => value.toFixed(1);
-    return `${state.image ? `Test image ${state.image}, ${named(state, data)},` : "Your drawing"} goes to μ = ${pair(now.mu)} with σ = ${pair(now.sigma)}. ` +
-      `Its loss is ${fixed(-n.elbo)} nats, ${fixed(-n.reconstruction)} of reconstruction and ${fixed(n.kl)} of KL; the mean test image ` +
-      `costs ${fixed(-n.mean_reconstruction)} and ${fixed(n.mean_kl)}. Row ${Math.floor(worst / 8) + 1}, column ${(worst % 8) + 1} is the dearest pixel, ` +
+    const fixed = (/** @type {number} */ value) => value.toFixed(1);
+    const who = state.image ? `Test image ${state.image}, ${named(state, data)},` : "Your drawing";
+    return `${who} goes to μ = ${pair(now.mu)} with σ = ${pair(now.sigma)}. ` +
+      `Its loss is ${fixed(-n.elbo)} nats, ${fixed(-n.reconstruction)} of reconstruction and ${fixed(n.kl)} of KL; ` +
+      `the mean test image costs ${fixed(-n.mean_reconstruction)} and ${fixed(n.mean_kl)}. ` +
+      `Row ${Math.floor(worst / 8) + 1}, column ${(worst % 8) + 1} is the dearest pixel, ` +
       `${fixed(now.costs[worst])} nats. Decoded from your z, the same image costs ${fixed(-n.log_likelihood)} nats.`;
   },
 
   draw(picture, state, n, cache) {
+    const { color, narrow, width } = picture;
     const { data, now } = cache;
-    const { color, narrow, width, height } = picture;
-    const { x, mu, sigma, eps, sample, logits, costs, held, model } = now;
-    const side = narrow ? Math.min(270, width - 44) : 330;
-    const plane = picture.panel({
-      left: 34, right: width - 34 - side, top: 24, bottom: height - 24 - side, x: [-3.3, 3.3], y: [-3.3, 3.3], xlabel: "z₁", ylabel: "z₂",
-    });
-    const at = ([a, b]) => [plane.x(a), plane.y(b)];
-    // The plane of another snapshot stays until every image has its place in the new one.
-    if (!cache.plane || model.placed === data.labels.length) cache.plane = model;
-    const { places, placed } = cache.plane;
-    const spots = Array.from({ length: placed }, (_, i) => at(places.subarray(2 * i, 2 * i + 2)));
-    const dashed = { width: 1.5, dash: [6, 4] };
-    const square = ([a, b]) => picture.rect(a - 5, b - 5, a + 5, b + 5, color.approximate);
-    const oval = (points) => {
-      picture.fill(points, color.approximate, 0.25);
-      picture.stroke(points, color.approximate);
-    };
-    plane.inside(() => {
-      picture.layer([cache.models.indexOf(cache.plane), placed], () =>
-        spots.forEach(([a, b], i) => picture.text(a, b, data.labels[i], color[`class-${data.labels[i]}`], "center", 0)));
-      for (const r of [1, 2]) picture.stroke(around([0, 0], [r, r]).map(at), color.prior, dashed);
-      oval(around(mu, sigma).map(at));
-      picture.dot(...at(mu), color.approximate, 3);
-      picture.stroke([at(eps), at(sample)], color.ink, { width: 1.3 });
-      picture.dot(...at(eps), color.prior, 5);
-      square(at(sample));
-    });
-    picture.pick = (a, b) => {
-      const distances = spots.map(([c, d]) => Math.hypot(a - c, b - d));
-      const best = Math.min(...distances);
-      return best < 12 ? { image: distances.indexOf(best) + 1 } : null;
-    };
-
-    const [key, other, row] = [narrow ? 6 : 34, narrow ? 164 : 216, plane.bottom + 52];
-    picture.stroke([[key, row], [key + 24, row]], color.prior, dashed);
-    picture.text(key + 32, row, "p(z), radius 1, 2", color.prior);
-    oval(around([other + 10, row], [12, 6]));
-    picture.text(other + 32, row, "q(z|x): μ, σ", color.approximate);
-    picture.stroke([[key + 4, row + 19], [key + 22, row + 19]], color.ink, { width: 1.3 });
-    picture.dot(key + 4, row + 19, color.prior, 5);
-    square([key + 22, row + 19]);
-    picture.text(key + 32, row + 19, "ε → z = μ + σε", color.ink);
-    picture.dot(other + 10, row + 19, color.likelihood, 6);
-    picture.dot(other + 10, row + 19, color.paper, 3);
-    picture.text(other + 32, row + 19, "your z: drag it", color.likelihood);
-
-    const left = narrow ? 6 : 34 + side + 42;
-    const size = narrow ? 118 : Math.min(132, (width - left - 32) / 2);
-    const [right, top, second] = [narrow ? 164 : left + size + 28, narrow ? row + 62 : 24, narrow ? row + 210 : 24 + size + 34];
-    const most = Math.max(...costs);
-    const scale = [2, 5, 10, 20, 50, 1000].find((end) => end >= most);
-    tiles(picture, left, top, size, `x, ${named(state, data)}`, color.ink, x);
-    tiles(picture, right, top, size, "x′ of this draw", color.ink, logits.map(sigmoid));
-    tiles(picture, left, second, size, "nats per pixel", color.likelihood, costs.map((v) => v / scale));
-    tiles(picture, right, second, size, "x′ at your z", color.ink, held.map(sigmoid));
-    const [under, step] = [second + size + 14, (size - 76) / 16];
-    picture.text(left, under, "0", color.muted);
-    for (let i = 0; i < 16; i++) picture.rect(left + 14 + i * step, under - 5, left + 14 + (i + 1) * step, under + 5, color.likelihood, (i + 0.5) / 16);
-    picture.text(left + size - 56, under, `${scale} nats`, color.muted);
-
-    const bars = under + 26;
+    const plane = drawPlane(picture, cache);
+    const row = plane.bottom + 52;
+    drawKey(picture, row);
+    const left = narrow ? 6 : 34 + sideOf(picture) + 42;
+    const bars = drawImages(picture, state, cache, left, row);
     const room = narrow ? width - 12 : width - left - 4;
-    picture.phrase(left, bars, [["reconstruction ", color.likelihood], ["+ KL ", color.approximate], ["= loss in nats", color.ink]]);
-    bar(picture, left, bars + 20, room, named(state, data), [now.reconstruction, now.kl]);
-    if (n) bar(picture, left, bars + 57, room, "mean test image", [n.mean_reconstruction, n.mean_kl]);
-    picture.handle(...at([state.z_1, state.z_2]), color.likelihood, "xy", (a, b) => ({ z_1: plane.atX(a), z_2: plane.atY(b) }));
+    picture.phrase(left, bars,
+      [["reconstruction ", color.likelihood], ["+ KL ", color.approximate], ["= loss in nats", color.ink]]);
+    drawBar(picture, left, bars + 20, room, named(state, data), [now.reconstruction, now.kl]);
+    if (n) drawBar(picture, left, bars + 57, room, "mean test image", [n.mean_reconstruction, n.mean_kl]);
+    picture.handle(plane.x(state.z_1), plane.y(state.z_2), color.likelihood, "xy",
+      (x, y) => ({ z_1: plane.atX(x), z_2: plane.atY(y) }));
   },
 };

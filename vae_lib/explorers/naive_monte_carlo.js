@@ -1,20 +1,37 @@
-import { COUNTS, grouped, LOG_MARGINAL, logLikelihood, logNormal, meanLogLikelihood, MOST_DRAWS, normals, X } from "./shared/base.js";
+import { grouped } from "./shared/format.js";
+import { LOG_MARGINAL, logLikelihood, logNormal, meanLogLikelihood, X } from "./shared/formulas.js";
+import { COUNTS, MOST_DRAWS, normals } from "./shared/random.js";
+
+/** @import { Panel, Picture } from "./shared/picture.js" */
+/** @import { Explorer, Point } from "./shared/types.d.ts" */
+/** @typedef {{ num_samples: number, J: number, seed: number }} State */
+/** @typedef {ReturnType<typeof numbers>} Terms */
+/**
+ * For J dimensions and each l: the largest log weight so far, and the sums of the weights and of their squares,
+ * the largest weight counted as 1; for the first `done` draws.
+ * @typedef {{ largest: Float64Array, sum: Float64Array, squares: Float64Array, z: Float64Array, done: number }} Run
+ */
+/**
+ * rows[j][l] is log w_l of the dimensions 0 … j; `made` counts the draws of all rows.
+ * @typedef {{ data: {}, run: Run, seed?: number, J: number, rows: Float64Array[], made: number,
+ *   fill: ReturnType<typeof normals> }} Cache
+ */
 
 const STRIDE = 2000; // draws at a time: a multiple of 16 that divides MOST_DRAWS
 // ln ρ of one copy: N(x; 2z, 1)² is N(x; 2z, ½) / √(4π), and averaged over the prior that is N(x; 0, 4.5) / √(4π).
 const LOG_RHO = logNormal(X, 0, Math.sqrt(4.5)) - 0.5 * Math.log(4 * Math.PI) - 2 * LOG_MARGINAL;
 
-// rows[j][l] is log w_l of the dimensions 0 … j; `run` holds for J dimensions and each l the largest log weight
-// so far, and the sums of the weights and of their squares, the largest weight counted as 1.
+/** @type {(cache: Cache, state: State) => void} */
 function start(cache, { J, seed }) {
   const fresh = () => new Float64Array(MOST_DRAWS);
-  cache.run ??= { largest: fresh(), sum: fresh(), squares: fresh(), z: fresh().subarray(0, STRIDE) };
+  cache.run ??= { largest: fresh(), sum: fresh(), squares: fresh(), z: fresh().subarray(0, STRIDE), done: 0 };
   if (cache.seed !== seed) Object.assign(cache, { seed, fill: normals(seed), made: 0, rows: [], J: 0 });
   if (cache.J === J) return;
   cache.J = J;
   cache.run.done = 0;
 }
 
+/** @param {Cache} cache */
 function draw(cache) {
   const { rows, made, run: { z } } = cache;
   const [j, at] = [Math.floor(made / MOST_DRAWS), made % MOST_DRAWS];
@@ -26,6 +43,7 @@ function draw(cache) {
   cache.made += STRIDE;
 }
 
+/** @param {Cache} cache */
 function add({ rows, J, run }) {
   const { largest, sum, squares, done } = run;
   let [top, total, square] = done ? [largest[done - 1], sum[done - 1], squares[done - 1]] : [-Infinity, 0, 0];
@@ -46,9 +64,14 @@ function add({ rows, J, run }) {
   run.done += STRIDE;
 }
 
+/** @type {(run: Run, count: number) => number} */
 const estimate = ({ largest, sum }, count) => largest[count - 1] + Math.log(sum[count - 1] / count);
 
-export function numbers({ num_samples, J }, { run }) {
+/**
+ * @param {State} state
+ * @param {Cache} cache
+ */
+function numbers({ num_samples, J }, { run }) {
   const [naive, exact, last] = [estimate(run, num_samples), J * LOG_MARGINAL, num_samples - 1];
   return {
     log_marginal_naive: naive,
@@ -60,7 +83,10 @@ export function numbers({ num_samples, J }, { run }) {
   };
 }
 
-// The largest of the first `count` log weights, in order.
+/**
+ * The largest of the first `count` log weights, in order.
+ * @type {(row: Float64Array, count: number) => Float64Array}
+ */
 function heaviest(row, count) {
   const most = new Float64Array(40).fill(-Infinity);
   for (let l = 0; l < count; l++) {
@@ -72,6 +98,61 @@ function heaviest(row, count) {
   return most;
 }
 
+/**
+ * The band of the estimate by ρ, and the estimate along the draws.
+ * @type {(picture: Picture, J: number, curve: Point[]) => Panel}
+ */
+function drawRun(picture, J, curve) {
+  const { color } = picture;
+  const exact = J * LOG_MARGINAL;
+  const low = J * meanLogLikelihood(0, 1); // where a single log weight is on average
+  const p = picture.panel({
+    left: 48, right: 20, bottom: 150, x: [1, MOST_DRAWS], logx: true,
+    xticks: [1, 10, 100, 1000, [1e4, "10⁴"], [1e5, "10⁵"]],
+    y: [low, exact + Math.max(1.6, 0.18 * (exact - low))], xlabel: "number of draws L", ylabel: "log p(x) in nats",
+  });
+  const spread = (/** @type {number} */ count) => 2 * Math.sqrt(Math.expm1(J * LOG_RHO) / count);
+  const upper = (/** @type {number} */ count) => exact + Math.log1p(spread(count));
+  const lower = (/** @type {number} */ count) =>
+    (spread(count) < 1 ? Math.max(low, exact + Math.log1p(-spread(count))) : low);
+  p.inside(() => picture.fill([...p.points(upper), ...p.points(lower).reverse()], color.prior, 0.13));
+  p.horizontal(exact, color.ink);
+  p.line(curve, color.prior, { alpha: 0.5, width: 1.2 });
+  ["dashed: exact", "line: estimate from L draws", "shaded: ±2 standard errors by ρ"].forEach((words, i) =>
+    picture.text(p.right - 4, p.bottom - 46 + 17 * i, words, i ? color.prior : color.ink, "right"));
+  return p;
+}
+
+/** @type {(picture: Picture) => Panel} */
+function drawShareAxis(picture) {
+  const bar = picture.panel({
+    left: 48, right: 20, top: picture.height - 74, bottom: 42, x: [0, 1], y: [0, 1], yticks: null,
+    xlabel: "share of the sum of the weights",
+  });
+  picture.text(14, bar.top - 12, "the weights of the L draws, largest first", picture.color.muted);
+  return bar;
+}
+
+/** @type {(bar: Panel, shares: Iterable<number>) => void} */
+function drawShares(bar, shares) {
+  const { picture, top, bottom } = bar;
+  const { color } = picture;
+  let [from, i] = [0, 0];
+  for (const share of shares) {
+    const to = from + share;
+    const [x0, x1] = [bar.x(from), bar.x(to) - 1];
+    if (x1 - x0 < 2) break;
+    picture.rect(x0, top, x1, bottom - 1, color.prior, i % 2 ? 0.6 : 1);
+    if (x1 - x0 > 18) picture.text((x0 + x1) / 2, (top + bottom) / 2, String(i + 1), color.ink, "center");
+    from = to;
+    i++;
+  }
+  for (let tooth = bar.x(from) + 1; tooth < bar.right; tooth += 3) {
+    picture.stroke([[tooth, top + 1], [tooth, bottom - 2]], color.prior, { width: 1, alpha: 0.6 });
+  }
+}
+
+/** @type {Explorer<State, Terms, Cache, Terms | null>} */
 export const explorer = {
   height: 385,
   narrow: 420,
@@ -105,49 +186,23 @@ export const explorer = {
   },
 
   draw(picture, { num_samples, J }, n, { rows, made, run }) {
-    const { color, height } = picture;
-    const exact = J * LOG_MARGINAL;
-    const low = J * meanLogLikelihood(0, 1); // where a single log weight is on average
-    const p = picture.panel({
-      left: 48, right: 20, bottom: 150, x: [1, MOST_DRAWS], logx: true, xticks: [1, 10, 100, 1000, [1e4, "10⁴"], [1e5, "10⁵"]],
-      y: [low, exact + Math.max(1.6, 0.18 * (exact - low))], xlabel: "number of draws L", ylabel: "log p(x) in nats",
-    });
-    const spread = (count) => 2 * Math.sqrt(Math.expm1(J * LOG_RHO) / count);
-    const lower = (count) => (spread(count) < 1 ? Math.max(low, exact + Math.log1p(-spread(count))) : low);
-    p.inside(() => picture.fill(
-      [...p.points((count) => exact + Math.log1p(spread(count))), ...p.points(lower).reverse()], color.prior, 0.13));
-    p.horizontal(exact, color.ink);
-    const curve = COUNTS.filter((count) => count <= run.done).map((count) => [count, estimate(run, count)]);
-    p.line(curve, color.prior, { alpha: 0.5, width: 1.2 });
-    ["dashed: exact", "line: estimate from L draws", "shaded: ±2 standard errors by ρ"].forEach((words, i) =>
-      picture.text(p.right - 4, p.bottom - 46 + 17 * i, words, i ? color.prior : color.ink, "right"));
-
-    const bar = picture.panel({
-      left: 48, right: 20, top: height - 74, bottom: 42, x: [0, 1], y: [0, 1], yticks: null,
-      xlabel: "share of the sum of the weights", ylabel: "",
-    });
-    picture.text(14, bar.top - 12, "the weights of the L draws, largest first", color.muted);
+    const { color } = picture;
+    const counts = COUNTS.filter((count) => count <= run.done);
+    const curve = counts.map((count) => /** @type {Point} */ ([count, estimate(run, count)]));
+    const p = drawRun(picture, J, curve);
+    const bar = drawShareAxis(picture);
     const x = p.x(num_samples);
     if (n) {
       p.line([...curve.filter(([count]) => count <= num_samples), [num_samples, n.log_marginal_naive]], color.prior);
       const y = Math.min(p.bottom, Math.max(p.top, p.y(n.log_marginal_naive)));
       picture.stroke([[x, p.top + 12], [x, y]], color.ink, { width: 1.3 });
       p.inside(() => picture.dot(x, p.y(n.log_marginal_naive), color.prior, 4.5));
-
-      let from = 0;
-      for (const [i, value] of heaviest(rows[J - 1], num_samples).entries()) {
-        const to = from + Math.exp(value - run.largest[num_samples - 1]) * n.largest_share;
-        const [x0, x1] = [bar.x(from), bar.x(to) - 1];
-        if (x1 - x0 < 2) break;
-        picture.rect(x0, bar.top, x1, bar.bottom - 1, color.prior, i % 2 ? 0.6 : 1);
-        if (x1 - x0 > 18) picture.text((x0 + x1) / 2, (bar.top + bar.bottom) / 2, String(i + 1), color.ink, "center");
-        from = to;
-      }
-      for (let tooth = bar.x(from) + 1; tooth < bar.right; tooth += 3) {
-        picture.stroke([[tooth, bar.top + 1], [tooth, bar.bottom - 2]], color.prior, { width: 1, alpha: 0.6 });
-      }
+      const largest = run.largest[num_samples - 1];
+      const shares = heaviest(rows[J - 1], num_samples).map((value) => Math.exp(value - largest) * n.largest_share);
+      drawShares(bar, shares);
     } else if (!run.done) {
-      picture.text((p.left + p.right) / 2, (p.top + p.bottom) / 2, `drawing z, dimension ${Math.floor(made / MOST_DRAWS) + 1} of ${J} …`, color.muted, "center");
+      const words = `drawing z, dimension ${Math.floor(made / MOST_DRAWS) + 1} of ${J} …`;
+      picture.text((p.left + p.right) / 2, (p.top + p.bottom) / 2, words, color.muted, "center");
     }
     picture.handle(x, p.top + 12, color.ink, "x", (px) => ({ num_samples: p.atX(px) }));
   },

@@ -1,9 +1,21 @@
-import { LOG_2PI } from "./shared/base.js";
+import { LOG_2PI } from "./shared/formulas.js";
 
+/** @import { Panel, Picture } from "./shared/picture.js" */
+/** @import { Explorer, Point } from "./shared/types.d.ts" */
+/** @typedef {{ run: number }} State */
+/** @typedef {{ sigma: number, distortion: number, kl: number[], means: string, samples: string }} Run */
+/** @typedef {{ pixels: number, originals: string, runs: Run[] }} Data */
+/** @typedef {ReturnType<typeof numbers>} Terms */
+
+/** @param {{ kl: number[] }} run */
 const rate = ({ kl }) => kl.reduce((sum, nats) => sum + nats, 0);
-const isActive = (nats) => nats > 0.01;
+const isActive = (/** @type {number} */ nats) => nats > 0.01;
 
-export function numbers({ run }, { data }) {
+/**
+ * @param {State} state
+ * @param {{ data: Data }} cache
+ */
+function numbers({ run }, { data }) {
   const { sigma, distortion, kl } = data.runs[run - 1];
   const nats = rate({ kl });
   const reconstruction = -distortion / (2 * sigma ** 2) - (data.pixels / 2) * (LOG_2PI + 2 * Math.log(sigma));
@@ -13,6 +25,75 @@ export function numbers({ run }, { data }) {
   };
 }
 
+/** @type {(picture: Picture, terms: Terms, runs: Run[]) => void} */
+function drawPlane(picture, { sigma, beta, distortion, kl }, runs) {
+  const { color, narrow, height } = picture;
+  const far = 1.08 * Math.max(...runs.map(rate));
+  const plane = picture.panel({
+    left: 40, right: narrow ? 12 : 344, top: 34, bottom: narrow ? height - 224 : 44,
+    x: [0, far], y: [0, 1.14 * Math.max(...runs.map((one) => one.distortion))],
+    xlabel: "rate: KL in nats", ylabel: "distortion: squared error per image",
+  });
+  /** @type {Point[]} */
+  const tangent = [[0, distortion + 2 * beta * kl], [far, distortion - 2 * beta * (far - kl)]];
+  plane.line(tangent, color.likelihood, { width: 1.5, dash: [6, 5] });
+  plane.line(runs.map((one) => [rate(one), one.distortion]), color.muted, { width: 1.3 });
+  runs.forEach((one) => picture.dot(plane.x(rate(one)), plane.y(one.distortion), color.ink));
+  const [px, py] = [plane.x(kl), plane.y(distortion)];
+  picture.handle(px, py, color.approximate, "x", (x) => {
+    const away = runs.map((one) => Math.abs(plane.x(rate(one)) - x));
+    return { run: 1 + away.indexOf(Math.min(...away)) };
+  });
+  const end = px > plane.right - 80;
+  picture.text(px + (end ? 6 : 14), py - 20, `σ = ${sigma}`, color.approximate, end ? "right" : "left");
+  ["dashed: one nat", `for 2σ² = ${(2 * beta).toFixed(3)} of error`].forEach((words, i) =>
+    picture.text(plane.right, plane.top + 40 + 18 * i, words, color.likelihood, "right"));
+}
+
+/** @type {(picture: Picture, run: Run, runs: Run[]) => Panel} */
+function drawDimensions(picture, run, runs) {
+  const { color, narrow, width } = picture;
+  const sorted = [...run.kl].sort((a, b) => b - a);
+  const J = sorted.length;
+  const bars = picture.panel({
+    left: narrow ? 40 : width - 280, right: 12, top: narrow ? 312 : 34, bottom: narrow ? 146 : 150,
+    x: [0, J], xticks: null, y: [0, 1.18 * Math.max(...runs.flatMap((one) => one.kl))],
+    ylabel: `KL of each dimension: ${sorted.filter(isActive).length} of ${J} active`,
+  });
+  sorted.forEach((nats, j) => {
+    const [on, top] = [isActive(nats), bars.y(nats)];
+    picture.rect(bars.x(j + 0.2), top, bars.x(j + 0.8), bars.bottom, color.approximate);
+    const ink = on ? color.approximate : color.muted;
+    picture.text(bars.x(j + 0.5), top - 10, on ? nats.toFixed(2) : "off", ink, "center");
+  });
+  bars.horizontal(0, color.muted, { width: 1 });
+  return bars;
+}
+
+/**
+ * Originals, reconstructions and samples, a row of eight images each.
+ * @type {(picture: Picture, start: number, run: Run, data: Data) => void}
+ */
+function drawImages(picture, start, { means, samples }, { originals, pixels }) {
+  const { color, height } = picture;
+  const side = Math.sqrt(pixels);
+  const size = Math.max(1, Math.floor(32 / side)); // of a pixel, whole so that neighbours touch
+  /** @type {[number, number, number, number][][]} */
+  const levels = Array.from({ length: 17 }, () => []); // of grey, all squares of a level drawn at once
+  ["x", "x′", "new"].forEach((words, row) => {
+    const bytes = atob([originals, means, samples][row]);
+    const [left, top] = [Math.round(start), height - 122 + 40 * row];
+    picture.text(start - 8, top + 16, words, row ? color.likelihood : color.ink, "right");
+    for (let i = 0; i < bytes.length; i++) {
+      const j = i % pixels;
+      const x = left + 34 * ((i - j) / pixels) + (j % side) * size;
+      levels[Math.round(bytes.charCodeAt(i) / 16)].push([x, top + Math.floor(j / side) * size, size, size]);
+    }
+  });
+  levels.forEach((boxes, level) => level && picture.rects(boxes, color.ink, level / 16));
+}
+
+/** @type {Explorer<State, Terms, { data: Data }>} */
 export const explorer = {
   height: 344,
   narrow: 556,
@@ -31,60 +112,17 @@ export const explorer = {
   describe(_, { sigma, beta, distortion, kl, active_units }) {
     const price = `With σ = ${sigma} a nat of KL has to save ${(2 * beta).toFixed(3)} of squared error`;
     return active_units
-      ? `${price}. The encoder buys ${kl.toFixed(2)} nats and keeps ${active_units} latent dimensions in use; the error left is ` +
-        `${distortion.toFixed(2)} per image. The dashed line through the point has the slope of that price.`
+      ? `${price}. The encoder buys ${kl.toFixed(2)} nats and keeps ${active_units} latent dimensions in use; ` +
+        `the error left is ${distortion.toFixed(2)} per image. ` +
+        "The dashed line through the point has the slope of that price."
       : `${price}, and no dimension does: q(z|x) is the prior for every image, and the decoder shows the mean image ` +
         "whatever z is. The posterior has collapsed.";
   },
 
-  draw(picture, { run }, { sigma, beta, distortion, kl }, { data: { runs, originals, pixels } }) {
-    const { color, narrow, width, height } = picture;
-    const far = 1.08 * Math.max(...runs.map(rate));
-    const plane = picture.panel({
-      left: 40, right: narrow ? 12 : 344, top: 34, bottom: narrow ? height - 224 : 44,
-      x: [0, far], y: [0, 1.14 * Math.max(...runs.map((one) => one.distortion))],
-      xlabel: "rate: KL in nats", ylabel: "distortion: squared error per image",
-    });
-    plane.line([[0, distortion + 2 * beta * kl], [far, distortion - 2 * beta * (far - kl)]], color.likelihood, { width: 1.5, dash: [6, 5] });
-    plane.line(runs.map((one) => [rate(one), one.distortion]), color.muted, { width: 1.3 });
-    runs.forEach((one) => picture.dot(plane.x(rate(one)), plane.y(one.distortion), color.ink));
-    const [px, py] = [plane.x(kl), plane.y(distortion)];
-    picture.handle(px, py, color.approximate, "x", (x) => {
-      const away = runs.map((one) => Math.abs(plane.x(rate(one)) - x));
-      return { run: 1 + away.indexOf(Math.min(...away)) };
-    });
-    const end = px > plane.right - 80;
-    picture.text(px + (end ? 6 : 14), py - 20, `σ = ${sigma}`, color.approximate, end ? "right" : "left");
-    ["dashed: one nat", `for 2σ² = ${(2 * beta).toFixed(3)} of error`].forEach((words, i) =>
-      picture.text(plane.right, plane.top + 40 + 18 * i, words, color.likelihood, "right"));
-
-    const sorted = [...runs[run - 1].kl].sort((a, b) => b - a);
-    const J = sorted.length;
-    const bars = picture.panel({
-      left: narrow ? 40 : width - 280, right: 12, top: narrow ? 312 : 34, bottom: narrow ? 146 : 150, x: [0, J], xticks: null,
-      y: [0, 1.18 * Math.max(...runs.flatMap((one) => one.kl))],
-      ylabel: `KL of each dimension: ${sorted.filter(isActive).length} of ${J} active`,
-    });
-    sorted.forEach((nats, j) => {
-      const [on, top] = [isActive(nats), bars.y(nats)];
-      picture.rect(bars.x(j + 0.2), top, bars.x(j + 0.8), bars.bottom, color.approximate);
-      picture.text(bars.x(j + 0.5), top - 10, on ? nats.toFixed(2) : "off", on ? color.approximate : color.muted, "center");
-    });
-    bars.horizontal(0, color.muted, { width: 1 });
-
-    const side = Math.sqrt(pixels);
-    const size = Math.max(1, Math.floor(32 / side)); // of a pixel, whole so that neighbours touch
-    const levels = Array.from({ length: 17 }, () => []); // of grey, all squares of a level drawn at once
-    ["x", "x′", "new"].forEach((words, row) => {
-      const bytes = atob([originals, runs[run - 1].means, runs[run - 1].samples][row]);
-      const [left, top] = [Math.round(bars.left), height - 122 + 40 * row];
-      picture.text(bars.left - 8, top + 16, words, row ? color.likelihood : color.ink, "right");
-      for (let i = 0; i < bytes.length; i++) {
-        const j = i % pixels;
-        const x = left + 34 * ((i - j) / pixels) + (j % side) * size;
-        levels[Math.round(bytes.charCodeAt(i) / 16)].push([x, top + Math.floor(j / side) * size, size, size]);
-      }
-    });
-    levels.forEach((boxes, level) => level && picture.rects(boxes, color.ink, level / 16));
+  draw(picture, state, terms, { data }) {
+    const run = data.runs[state.run - 1];
+    drawPlane(picture, terms, data.runs);
+    const bars = drawDimensions(picture, run, data.runs);
+    drawImages(picture, bars.left, run, data);
   },
 };

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import html
 import json
-import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
@@ -14,10 +13,12 @@ from pathlib import Path
 import anywidget
 import traitlets
 
+from vae_lib.explorers.shared import bundle
 from vae_lib.palette import css_variables
 
 SHARED = Path(__file__).parent
 SCRIPTS = SHARED.parent  # a script for each explorer, beside its class
+ENTRY = SHARED / "mount.js"  # the shared module that brings cards to life
 
 # How those that show explorers say that they are dark: this site, JupyterLab and notebook 7, VS Code, Colab.
 DARK_MODES = (
@@ -262,26 +263,20 @@ def mimebundle(model_id: str, words: str, markup: str) -> dict:
     return bundle
 
 
-def source(script: Path) -> str:
-    """An ES module without its imports and the word export."""
-    text = script.read_text(encoding="utf-8")
-    return re.sub(r"^import .*?;\n|^export (?=const|function|class)", "", text, flags=re.M | re.S)
-
-
 def notebook_script(name: str) -> str:
-    """One ES module for a widget: what explorers share, the explorer, and the render function."""
+    """One ES module for a widget: what the explorer imports, the explorer, and the render function."""
+    script = SCRIPTS / f"{name}.js"
     return (
-        f"{source(SHARED / 'base.js')}\n{_wrapped(name, 'const explorer = ', ';')}"
+        f"{bundle.joined([script], ENTRY)}\nconst explorer = {bundle.expression(script, 'explorer')};\n"
         f"export default {{ render: (context) => mount({name!r}, explorer, context) }};\n"
     )
 
 
 def site_script(names: Iterable[str]) -> str:
     """One classic script for the pages of the site, as a page opened from a folder may not load modules."""
-    explorers = "".join(_wrapped(name, f"{name}: ", ",") for name in names)
-    return f'"use strict";\n(() => {{\n{source(SHARED / "base.js")}\nwake({{\n{explorers}}});\n}})();\n'
-
-
-def _wrapped(name: str, before: str, after: str) -> str:
-    """The script of an explorer as an expression, so that its names stay its own."""
-    return f"{before}(() => {{\n{source(SCRIPTS / f'{name}.js')}\nreturn explorer;\n}})(){after}\n"
+    scripts = {name: SCRIPTS / f"{name}.js" for name in names}
+    explorers = "".join(
+        f"{name}: {bundle.expression(script, 'explorer')},\n" for name, script in scripts.items()
+    )
+    modules = bundle.joined(scripts.values(), ENTRY)
+    return f'"use strict";\n(() => {{\n{modules}\nwake({{\n{explorers}}});\n}})();\n'

@@ -1,0 +1,63 @@
+// The card of an explorer as HTML: the same when the site is built and in a notebook.
+
+import { controlHTML } from "./controls.js";
+import { escaped, format } from "./format.js";
+
+/** @import { Explorer, Spec } from "./types.d.ts" */
+
+/**
+ * A cache in which all that numbers() needs at this state is prepared; its data are what Python sent.
+ * @param {Explorer} explorer
+ * @param {any} state
+ * @param {any} data
+ */
+export function readied(explorer, state, data) {
+  const cache = { data };
+  explorer.prepare?.(state, cache, Infinity);
+  return cache;
+}
+
+/**
+ * What an output says; numbers that are not computed yet are null.
+ * @param {Explorer} explorer
+ * @param {string} name
+ * @param {Record<string, number | null> | null} numbers
+ */
+export function outputText(explorer, name, numbers) {
+  const { unit, digits, missing } = explorer.outputs.filter((output) => output.name === name)[0];
+  if (numbers === null) return "…";
+  const value = numbers[name];
+  return value === null ? missing ?? "none" : format(value, digits) + (unit ? " " + unit : "");
+}
+
+/**
+ * @param {Explorer} explorer
+ * @param {Spec} spec
+ * @param {any} state
+ * @param {any} data
+ * @param {string} id of the card; those of its parts begin with it
+ * @param {string} [picture]
+ */
+export function card(explorer, { question, controls }, state, data, id, picture = "<canvas></canvas>") {
+  const cache = readied(explorer, state, data);
+  const numbers = explorer.numbers(state, cache);
+  const outputs = explorer.outputs.map(({ name, label, color }) =>
+    `<div><label for="${id}-${name}"${color ? ` style="color:var(--${color})"` : ""}>${escaped(label)}</label>` +
+    `<output id="${id}-${name}" name="${name}" aria-live="off">` +
+    `${escaped(outputText(explorer, name, numbers))}</output></div>`);
+  const inputs = controls.map((control) => controlHTML(explorer, control, state, `${id}-${control.name}`, data));
+  const seed = controls.some((control) => control.name === "seed");
+  const text = explorer.describe(state, numbers, cache);
+  const [words, room] = [text, text.repeat(9).slice(0, explorer.room)].map(escaped);
+  const { height = 300, narrow = height } = explorer;
+  return `<p class="question" id="${id}-question">${escaped(question)}</p>` +
+    `<div class="stage"><div class="picture" style="--tall:${height}px;--narrow:${narrow}px">` +
+    `<div role="img" aria-label="${words}">${picture}</div></div>` +
+    `<form class="controls" autocomplete="off" aria-labelledby="${id}-question">${inputs.join("")}` +
+    `<div class="buttons"><button type="button" data-do="reset">Reset</button>` +
+    (seed ? `<button type="button" data-do="seed">New samples</button>` : "") + `</div></form></div>` +
+    `<noscript><p>Its sliders, and what can be dragged, need JavaScript.</p></noscript>` +
+    `<div class="numbers">${outputs.join("")}</div>` +
+    `<div class="said" data-room="${room}"><p class="words" aria-live="polite">${words}</p></div>` +
+    `<p class="fault" role="alert" hidden></p>`;
+}

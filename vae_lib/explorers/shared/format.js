@@ -1,0 +1,55 @@
+// How numbers are written: in outputs, in sentences and at the ticks of axes.
+
+/**
+ * A number in an output: fixed decimals with at most eight figures, or a power of ten where those say nothing.
+ * @param {number} value
+ */
+export function format(value, digits = 4) {
+  const size = Math.abs(value);
+  if (size < 1e-14) return (0).toFixed(digits);
+  if (size < 0.5 * 10 ** -digits || size >= 1e7) return value.toExponential(3);
+  return value.toFixed(Math.min(digits, 7 - Math.floor(Math.log10(size))));
+}
+
+/**
+ * A whole number in words, in groups of three digits from five digits on.
+ * @param {number} n
+ */
+export const grouped = (n) => (n < 1e4 ? String(n) : String(n).replace(/\B(?=(\d{3})+$)/g, "\u202f"));
+
+/**
+ * The typographic minus, for words and pictures.
+ * @param {string | number} text
+ */
+export const minus = (text) => String(text).replace("-", "−");
+
+/**
+ * A number in words as a power of ten, such as 8·10²¹.
+ * @param {number} value
+ */
+export function scientific(value, digits = 0) {
+  const [factor, power] = value.toExponential(digits).split("e");
+  const raised = [...String(Number(power))].map((c) => (c === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(c)]));
+  return minus(factor) + "·10" + raised.join("");
+}
+
+/**
+ * The multiples of a round step from `low` to `high`, about as many as wanted.
+ * @param {number} low
+ * @param {number} high
+ * @param {number} about
+ */
+export function niceTicks(low, high, about) {
+  const raw = (high - low) / about;
+  const power = 10 ** Math.floor(Math.log10(raw));
+  const step = power * ([1, 2, 5].find((factor) => factor * power >= raw * 0.999) ?? 10);
+  const first = Math.ceil(low / step - 1e-9);
+  return Array.from({ length: Math.floor(high / step + 1e-9) - first + 1 }, (_, i) =>
+    Number(((first + i) * step).toPrecision(6)));
+}
+
+/**
+ * Text inside HTML, between tags or in an attribute.
+ * @param {string} text
+ */
+export const escaped = (text) => String(text).replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);

@@ -1,0 +1,249 @@
+// Brings a card to life: every change of its state becomes a frame, with its picture, numbers and words.
+
+import { outputText } from "./card.js";
+import { idle, isMenu, isPixels, isSlider, said, State, toSlider } from "./controls.js";
+import { formListeners, Pointer, Typing } from "./input.js";
+import { Easel } from "./pixels.js";
+import { Screen } from "./screen.js";
+
+/** @import { Control, Explorer, Listener, Model, Numbers, Pixels, Slider, Spec } from "./types.d.ts" */
+
+/** Where a page, JupyterLab, VS Code or Colab say that they are dark. */
+const MODES = ["class", "data-theme", "data-jp-theme-light", "theme"];
+
+/**
+ * Brings a card to life and returns what takes it down again.
+ * @param {HTMLElement} root
+ * @param {Explorer} explorer
+ * @param {Spec} spec
+ * @param {any} data
+ * @param {Model} model
+ */
+export function live(root, explorer, spec, data, model) {
+  const life = new Life(root, explorer, spec, data, model);
+  life.begin();
+  return () => life.end();
+}
+
+class Life {
+  #pending = 0; // the frame that is asked for
+  #moved = false; // has anything changed since the last frame?
+  #talk = 0; // the timer of the words
+  #root;
+  #explorer;
+  #controls;
+  /** @type {any} */
+  #cache;
+  #model;
+  #state;
+  #screen;
+  #typing;
+  /** @type {Easel | undefined} */
+  #easel;
+  #listeners;
+  #resized;
+  #themed;
+
+  /**
+   * @param {HTMLElement} root
+   * @param {Explorer} explorer
+   * @param {Spec} spec
+   * @param {any} data
+   * @param {Model} model
+   */
+  constructor(root, explorer, { controls }, data, model) {
+    this.#root = root;
+    this.#explorer = explorer;
+    this.#controls = controls;
+    this.#cache = { data };
+    this.#model = model;
+    this.#state = new State(controls, model);
+    this.#screen = new Screen(root);
+    this.#typing = new Typing(this.#state, (control) => said(explorer, control, this.#state.read(), data));
+    const pixels = controls.find(isPixels);
+    if (pixels) this.#easel = this.#easelOf(pixels);
+    this.#listeners = this.#allListeners(pixels);
+    this.#resized = new ResizeObserver(() => this.#again());
+    this.#themed = new MutationObserver(() => {
+      this.#screen.recolour();
+      this.#again();
+    });
+  }
+
+  /** @type {(selector: string) => any} */
+  #find(selector) {
+    return this.#root.querySelector(selector);
+  }
+
+  /** @param {Pixels} pixels */
+  #easelOf(pixels) {
+    const shown = () => this.#explorer.pixels?.(this.#state.read(), this.#cache) ?? [];
+    return new Easel(this.#find(".pixels > div"), shown, (levels) => this.#painted(pixels, levels));
+  }
+
+  /**
+   * Sets the pixels, which one paints on the image that is shown.
+   * @type {(pixels: Pixels, levels: number[]) => void}
+   */
+  #painted(pixels, levels) {
+    this.#state.set({ [pixels.name]: levels, ...this.#explorer.painted });
+  }
+
+  /** @param {Pixels} [pixels] */
+  #allListeners(pixels) {
+    /** @type {Listener[]} */
+    const listeners = [
+      ...formListeners(this.#root, this.#state, () => this.#schedule(), (levels) => pixels && this.#painted(pixels, levels)),
+      ...this.#typing.listeners(this.#root),
+      ...new Pointer(this.#screen, this.#state).listeners(),
+      [window, "beforeprint", () => this.#printing(true)], // at once, as the page is printed as it then is
+      [window, "afterprint", () => this.#printing(false)],
+      ...(this.#easel?.listeners() ?? []),
+    ];
+    return listeners.map(([target, kind, action]) => /** @type {const} */ ([target, kind, this.#guarded(action)]));
+  }
+
+  begin() {
+    for (const [target, kind, action] of this.#listeners) target.addEventListener(kind, action, { passive: false });
+    for (const { name } of this.#controls) this.#model.on(`change:${name}`, this.#schedule);
+    this.#resized.observe(this.#screen.image);
+    for (const element of [document.documentElement, document.body]) {
+      this.#themed.observe(element, { attributeFilter: MODES });
+    }
+    this.#screen.recolour();
+    this.#frame();
+    this.#root.classList.add("live");
+  }
+
+  end() {
+    for (const [target, kind, action] of this.#listeners) target.removeEventListener(kind, action);
+    for (const { name } of this.#controls) this.#model.off(`change:${name}`, this.#schedule);
+    this.#resized.disconnect();
+    this.#themed.disconnect();
+    cancelAnimationFrame(this.#pending);
+    clearTimeout(this.#talk);
+  }
+
+  /** Something has moved: until the next complete frame the card is busy. */
+  #schedule = () => {
+    this.#moved = true;
+    this.#root.toggleAttribute("data-busy", true);
+    this.#again();
+  };
+
+  #again() {
+    this.#pending ||= requestAnimationFrame(() => this.#frame());
+  }
+
+  #frame() {
+    const [explorer, cache, root] = [this.#explorer, this.#cache, this.#root];
+    this.#pending = 0;
+    try {
+      const state = this.#state.read();
+      // Heavy work gets 1 ms of a frame that answers a hand, and half of one in which nothing moved.
+      const ready = explorer.prepare?.(state, cache, performance.now() + (this.#moved ? 1 : 8)) ?? true;
+      const numbers = ready ? explorer.numbers(state, cache) : null;
+      if (ready || this.#moved || this.#screen.picture) {
+        this.#paint(state, numbers);
+        this.#report(state, numbers);
+      } // else the still picture, with the same numbers, is as good
+      this.#moved = false;
+      root.dataset.drawn = String(Number(root.dataset.drawn ?? 0) + 1);
+      root.toggleAttribute("data-busy", !ready);
+      this.#find(".fault").hidden = true;
+      if (!ready) this.#again();
+    } catch (error) {
+      this.#fail(/** @type {Error} */ (error));
+    }
+  }
+
+  /**
+   * @param {any} state
+   * @param {Numbers | null} numbers
+   */
+  #paint(state, numbers) {
+    if (this.#screen.paint((picture) => this.#explorer.draw(picture, state, numbers, this.#cache))) return;
+    // hidden, as for a moment while JupyterLab changes its theme: drawn once it shows
+    this.#resized.unobserve(this.#screen.image);
+    this.#resized.observe(this.#screen.image);
+  }
+
+  /**
+   * @param {any} state
+   * @param {Numbers | null} numbers
+   */
+  #report(state, numbers) {
+    for (const control of this.#controls) {
+      if (isMenu(control)) this.#input(control).value = state[control.name];
+      if (isPixels(control)) this.#easel?.show();
+      if (isSlider(control)) this.#reportSlider(control, state);
+    }
+    for (const { name } of this.#explorer.outputs) {
+      const output = this.#find(`output[name="${name}"]`);
+      const words = outputText(this.#explorer, name, numbers);
+      if (output.textContent !== words) output.textContent = words;
+      if (numbers) output.dataset.value = numbers[name]; // all its digits
+    }
+    if (!numbers) return;
+    const words = this.#explorer.describe(state, numbers, this.#cache);
+    this.#screen.image.setAttribute("aria-label", words);
+    clearTimeout(this.#talk); // said once the sliders rest, so that a screen reader can follow
+    this.#talk = window.setTimeout(() => (this.#find(".words").textContent = words), 300);
+  }
+
+  /** @type {(control: Control) => any} */
+  #input({ name }) {
+    return this.#find(`[name="${name}"]`);
+  }
+
+  /**
+   * @param {Slider} control
+   * @param {any} state
+   */
+  #reportSlider(control, state) {
+    const element = this.#input(control);
+    const words = said(this.#explorer, control, state, this.#cache.data);
+    if (element.getAttribute("aria-valuetext") === words) return;
+    element.parentNode.classList.toggle("idle", idle(this.#explorer, control, state));
+    element.value = toSlider(control, state[control.name]);
+    element.setAttribute("aria-valuetext", words);
+    const typed = this.#typing.text && element === document.activeElement;
+    if (!typed) element.previousElementSibling.textContent = words;
+  }
+
+  /**
+   * On paper the colours are those of the light mode, whatever the page's are.
+   * @param {boolean} on
+   */
+  #printing(on) {
+    cancelAnimationFrame(this.#pending);
+    this.#root.classList.toggle("printing", on);
+    this.#screen.recolour();
+    this.#frame();
+  }
+
+  /** @param {Error} error */
+  #fail(error) {
+    const asked = error instanceof RangeError; // a value out of bounds: the figure itself is well
+    const fault = this.#find(".fault");
+    const stopped = `This figure has stopped: ${error.message}. The rest of the page still works.`;
+    fault.textContent = asked ? error.message : stopped;
+    fault.hidden = false;
+    this.#root.removeAttribute("data-busy");
+    if (!asked) console.warn(error);
+  }
+
+  /**
+   * A listener whose errors are said in the card.
+   * @param {Listener[2]} action
+   */
+  #guarded(action) {
+    return (/** @type {Event} */ event) => {
+      try {
+        action(event);
+      } catch (error) {
+        this.#fail(/** @type {Error} */ (error));
+      }
+    };
+  }
+}

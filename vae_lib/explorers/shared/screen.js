@@ -1,0 +1,73 @@
+// The canvas of a live card: its size, its colours, and which handle lies under the pointer.
+
+import { COLORS, Picture } from "./picture.js";
+
+/** @import { Handle } from "./types.d.ts" */
+
+/**
+ * The handle nearest to a place, if it is within reach.
+ * @param {Handle[]} handles
+ * @param {number} x
+ * @param {number} y
+ * @param {number} reach in pixels
+ * @returns {number | null} its number
+ */
+export function nearest(handles, x, y, reach) {
+  const found = handles.map((handle, i) => [Math.hypot(handle.x - x, handle.y - y), i]);
+  const [best] = found.filter(([distance]) => distance < reach).sort((a, b) => a[0] - b[0]);
+  return best ? best[1] : null;
+}
+
+export class Screen {
+  /** @type {Picture | undefined} what was painted last */
+  picture;
+  /** @type {Record<string, string>} */
+  #color = {};
+  #root;
+  #ctx;
+  #layer;
+
+  /** @param {HTMLElement} root the card */
+  constructor(root) {
+    this.#root = root;
+    this.image = /** @type {HTMLElement} */ (root.querySelector(".picture > div"));
+    /** @type {HTMLCanvasElement & { handles?: Handle[] }} */
+    this.canvas = root.querySelector("canvas") ?? document.createElement("canvas");
+    this.#ctx = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
+    this.#layer = document.createElement("canvas");
+  }
+
+  /** Reads the colours of the page anew. */
+  recolour() {
+    const style = getComputedStyle(this.#root);
+    this.#color = Object.fromEntries(COLORS.map((name) => [name, style.getPropertyValue("--" + name).trim()]));
+  }
+
+  /**
+   * Paints with draw(picture); false where the card is hidden and has no size.
+   * @param {(picture: Picture) => void} draw
+   */
+  paint(draw) {
+    const { canvas, image } = this;
+    if (!canvas.isConnected) image.replaceChildren(canvas);
+    const [width, height, dense] = [image.clientWidth, image.clientHeight, window.devicePixelRatio || 1];
+    if (!width || !height) return false;
+    const [across, down] = [Math.round(width * dense), Math.round(height * dense)];
+    if (canvas.width !== across || canvas.height !== down) Object.assign(canvas, { width: across, height: down });
+    this.#ctx.setTransform(dense, 0, 0, dense, 0, 0);
+    this.picture = new Picture(this.#ctx, width, height, this.#color, this.#layer);
+    draw(this.picture);
+    canvas.handles = this.picture.handles; // for tests and the curious
+    return true;
+  }
+
+  /**
+   * Where in the picture an event is, and the number of the handle that it can take hold of.
+   * @param {{ clientX: number, clientY: number, pointerType?: string }} event
+   */
+  place({ clientX, clientY, pointerType }) {
+    const box = this.canvas.getBoundingClientRect();
+    const [x, y] = [clientX - box.left, clientY - box.top];
+    return { x, y, handle: nearest(this.picture?.handles ?? [], x, y, pointerType === "mouse" ? 18 : 30) };
+  }
+}

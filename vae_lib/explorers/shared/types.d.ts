@@ -1,0 +1,91 @@
+// Types of what explorers and shared modules give to each other. Only the type checker reads this file.
+
+import type { Panel, Picture } from "./picture.js";
+
+export type Point = [x: number, y: number];
+export type Value = number | string | number[];
+
+// The controls, as Slider, Choice and Pixels of base.py describe them.
+interface Named { name: string; label: string }
+export interface Slider extends Named {
+  opening: number;
+  min: number;
+  max: number;
+  step: number;
+  log: boolean;
+  integer: boolean;
+  color: string | null;
+  clears: string | null;
+  options?: undefined;
+  pixels?: undefined;
+}
+export interface Menu extends Named { opening: string; options: [string, string][]; min?: undefined; pixels?: undefined }
+export interface Pixels extends Named { opening: number[]; pixels: number; min?: undefined; options?: undefined }
+export type Control = Slider | Menu | Pixels;
+export interface Spec { question: string; controls: Control[] }
+
+// The traits of a widget, or what stands in for them on the site.
+export interface Model {
+  get(name: string): any;
+  set(name: string, value: unknown): void;
+  save_changes(): void;
+  on(event: string, callback: () => void): void;
+  off(event: string, callback: () => void): void;
+}
+
+export interface Output {
+  name: string;
+  label: string;
+  unit?: string;
+  digits?: number;
+  color?: string;
+  missing?: string; // in place of a number that is null
+}
+
+// An explorer with the state S, the numbers N and the cache C. `Drawn` is what draw() gets as numbers: N | null
+// where prepare() may take longer than a frame.
+export interface Explorer<S = any, N = any, C = any, Drawn = N> {
+  height?: number; // of the picture, in pixels
+  narrow?: number; // the height of a picture below 520 pixels of width
+  room: number; // number of characters of the longest description, for which the card reserves lines
+  outputs: Output[];
+  numbers(state: S, cache: C): N;
+  describe(state: S, numbers: N, cache: C): string;
+  draw(picture: Picture, state: S, numbers: Drawn, cache: C): void;
+  prepare?(state: S, cache: C, deadline: number): boolean; // true when complete
+  idle?(name: string, state: S): boolean; // does this control change nothing at this state?
+  say?: Record<string, (value: number, data: any) => string>; // added to the value of a slider
+  pixels?(state: S, cache: C): number[]; // the grey levels that the control of pixels shows
+  painted?: Partial<S>; // set together with the pixels
+}
+
+// What a picture needs of a canvas context; still.mjs has another that writes SVG.
+type Context = CanvasRenderingContext2D;
+export type Pen = Pick<Context, "clearRect" | "save" | "restore" | "clip" | "beginPath" | "closePath" | "moveTo" | "lineTo" |
+  "rect" | "arc" | "setLineDash" | "fill" | "stroke" | "fillText" | "strokeText" | "fillStyle" | "strokeStyle" | "globalAlpha" |
+  "lineWidth" | "lineCap" | "lineJoin" | "font" | "textAlign" | "textBaseline"> & Partial<Pick<Context, "measureText">>;
+
+export interface Line { width?: number; dash?: number[]; alpha?: number }
+
+// A place to drag: where, along which axes, and the traits that a pointer at (x, y) sets.
+export interface Handle { x: number; y: number; axis: "x" | "y" | "xy"; move(x: number, y: number): Traits }
+export type Traits = Record<string, Value>;
+export type Numbers = Record<string, number | null>;
+
+export type Tick = number | [value: number, words: string];
+export interface Axes {
+  left?: number;
+  right?: number;
+  top?: number;
+  bottom?: number;
+  x: Point;
+  y: Point;
+  logx?: boolean;
+  xlabel?: string;
+  ylabel?: string;
+  xticks?: Tick[] | null; // null: no axis
+  yticks?: Tick[] | null;
+}
+
+export type Listener = [target: EventTarget, kind: string, action: (event: any) => void];
+export { Panel, Picture };
