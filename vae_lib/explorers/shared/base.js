@@ -457,7 +457,7 @@ export function card(explorer, { question, controls }, state, data, id, picture 
   const numbers = explorer.numbers(state, cache);
   const outputs = explorer.outputs.map(({ name, label, color }) =>
     `<div><label for="${id}-${name}"${color ? ` style="color:var(--${color})"` : ""}>${escaped(label)}</label>` +
-    `<output id="${id}-${name}" name="${name}" aria-live="off">${escaped(outputText(explorer, name, numbers))}</output></div>`);
+    `<output id="${id}-${name}" name="${name}" data-room="${escaped(widestText(explorer, name))}" aria-live="off">${escaped(outputText(explorer, name, numbers))}</output></div>`);
   const inputs = controls.map((control) => controlHTML(explorer, control, state, `${id}-${control.name}`, data));
   const seed = controls.some((control) => control.name === "seed");
   const text = explorer.describe(state, numbers, cache);
@@ -471,6 +471,14 @@ export function card(explorer, { question, controls }, state, data, id, picture 
     `<div class="numbers">${outputs.join("")}</div>` +
     `<div class="said" data-room="${room}"><p class="words" aria-live="polite">${words}</p></div>` +
     `<p class="fault" role="alert" hidden></p>`;
+}
+
+// The longest text of an output: a sign, eight figures and a point with the unit, or what stands for no number.
+// The card reserves its width, so that the label beside it breaks its lines alike at every state.
+function widestText(explorer, name) {
+  const { unit, missing = "none" } = explorer.outputs.find((output) => output.name === name);
+  const number = "-0000.0000" + (unit ? " " + unit : "");
+  return number.length > missing.length ? number : missing;
 }
 
 function outputText(explorer, name, numbers) {
