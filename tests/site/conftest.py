@@ -1,4 +1,4 @@
-"""The built book, its pages, a server for them and a browser to look at them with."""
+"""What the tests of the site share: the built book, a server for it and a browser that opens its pages."""
 
 import contextlib
 import functools
@@ -17,7 +17,10 @@ BUILT = ROOT / "_build" / "toc.yml"  # with the solutions, unless the book was b
 TOC = yaml.safe_load((BUILT if BUILT.is_file() else ROOT / "_toc.yml").read_text(encoding="utf-8"))
 PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
 CHAPTERS = [name for name in PAGES if re.search(r"^book/\d\d_", name)]
+TITLE = "Where the VAE loss comes from"
 
+# These modules make assertions for several test files; a failure shall show both sides there, too.
+pytest.register_assert_rewrite("cards", "visits")
 
 # Moves a slider as its user would.
 SET = """(input, value) => {
@@ -28,13 +31,19 @@ SET = """(input, value) => {
 
 @functools.cache
 def parsed(path):
-    """A page of the built book; nobody may change it."""
+    """A page of the built book. It is read once and shared: do not change it."""
     return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+
+
+def rgb(colour):
+    """#0067a6 as a browser writes a computed colour."""
+    return f"rgb{tuple(bytes.fromhex(colour[1:]))}"
 
 
 def pytest_generate_tests(metafunc):
     if "page_name" in metafunc.fixturenames:
-        metafunc.parametrize("page_name", PAGES, ids=[Path(name).name for name in PAGES])
+        ids = [name.removeprefix("book/").replace("/", ".") for name in PAGES]
+        metafunc.parametrize("page_name", PAGES, ids=ids)
 
 
 @pytest.fixture(scope="session")
@@ -105,21 +114,82 @@ def browser():
         browser.close()
 
 
-@pytest.fixture
-def tab(browser):
-    """A function that opens an address at a width and in a mode."""
-    contexts = []
+@pytest.fixture(scope="module")
+def tabs(browser):
+    """The tabs that are open: (width, mode, scripts) → tab. A new one costs more than the page it shows."""
+    return {}
 
-    def open_tab(address=None, width=1280, mode="light"):
-        context = browser.new_context(
-            viewport={"width": width, "height": 800}, color_scheme=mode, reduced_motion="reduce"
-        )
-        contexts.append(context)
-        page = context.new_page()
+
+@pytest.fixture
+def tab(browser, tabs):
+    """A function that opens an address at a width and in a mode, and returns the tab.
+
+    The next test with this width and mode gets the same tab with an empty page, so that a test must not
+    count on what is kept beyond a page. `problems`, a list, takes what the page reports: errors and
+    warnings of its console, exceptions, and failed requests.
+    """
+    heard = []
+
+    def open_tab(address=None, width=1280, mode="light", scripts=True, problems=None):
+        size = {"width": width, "height": 800}
+        if (width, mode, scripts) not in tabs:
+            context = browser.new_context(
+                viewport=size, color_scheme=mode, reduced_motion="reduce", java_script_enabled=scripts
+            )
+            tabs[width, mode, scripts] = context.new_page()
+        page = tabs[width, mode, scripts]
+        page.set_viewport_size(size)
+        page.emulate_media(media="screen")
+        if problems is not None:
+            for event, act in listeners(problems).items():
+                page.on(event, act)
+                heard.append((page, event, act))
         if address:
             page.goto(address)
         return page
 
     yield open_tab
-    for context in contexts:
-        context.close()
+    for page, event, act in heard:
+        page.remove_listener(event, act)
+    for page in tabs.values():
+        if page.url != "about:blank":
+            page.goto("about:blank")
+
+
+def listeners(problems):
+    """Event of a tab → what notes it in the list of problems."""
+    return {
+        "console": lambda m: problems.append(f"{m.type}: {m.text}") if m.type in ("error", "warning") else 0,
+        "pageerror": lambda error: problems.append(f"script: {error}"),
+        "requestfailed": lambda request: problems.append(f"{request.failure}: {request.url}"),
+        "response": lambda r: problems.append(f"{r.status}: {r.url}") if r.status >= 400 else 0,
+    }
+
+
+@pytest.fixture(scope="session")
+def alone(tmp_path_factory):
+    """The address of pages that hold cards alone, made from the sources: NAME.html for each explorer."""
+    from cards import write_pages
+
+    from tests.explorers.examples import DATA
+    from vae_lib.explorers import EXPLORERS
+
+    folder = tmp_path_factory.mktemp("cards")
+    groups = [*((name,) for name in EXPLORERS), tuple(EXPLORERS), ("reconstruction_loss", "implied_beta")]
+    write_pages(folder, groups, DATA)
+    with serving(SubPathHandler, folder) as host:
+        yield host + SubPathHandler.prefix
+
+
+@pytest.fixture
+def card(alone, tab):
+    """A function that opens an explorer on a page of its own; what the page reports fails the test."""
+    from cards import Card
+
+    problems = []
+
+    def open_card(name, **options):
+        return Card(tab(f"{alone}{name}.html", problems=problems, **options), name)
+
+    yield open_card
+    assert problems == []

@@ -153,7 +153,7 @@ def test_kernel_opens_the_explorer_and_both_sides_move_it(name, kernel):
     assert kernel.value("eval(repr(explorer)).state() == explorer.state()") is True
 
 
-def test_what_cannot_be_shown_moves_nothing(kernel):
+def test_a_bad_value_changes_nothing(kernel):
     comm_id, _, _ = opened(kernel, KL)
     for bad in ("7", "-1.0", "float('nan')"):
         messages = kernel.run(f"explorer.sigma = {bad}")
@@ -169,20 +169,27 @@ def test_what_cannot_be_shown_moves_nothing(kernel):
 
 
 @pytest.fixture
-def show(kernel, tab):
-    """A function that shows an explorer as a notebook does: the page, and its errors."""
+def show(kernel, browser):
+    """A function that shows an explorer as a notebook does: the page, and its errors.
+
+    Each in a context of its own, as the function that the page calls cannot be taken away from a tab.
+    """
+    contexts = []
 
     def show(comm_id, state):
         def send(changed):
             kernel.update(comm_id, changed)
 
-        page, wrong = tab(), []
+        contexts.append(browser.new_context(viewport={"width": 1280, "height": 800}))
+        page, wrong = contexts[-1].new_page(), []
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.expose_function("toKernel", send)
         page.evaluate(SHOW, state)
         return page, wrong
 
-    return show
+    yield show
+    for context in contexts:
+        context.close()
 
 
 def test_page_and_kernel_move_each_other(kernel, show):
@@ -217,7 +224,7 @@ def test_page_and_kernel_move_each_other(kernel, show):
     assert wrong == []
 
 
-def test_fault_is_said_in_the_card(kernel, show):
+def test_a_fault_is_shown_in_the_card(kernel, show):
     comm_id, state, _ = opened(kernel, KL)
     page, wrong = show(comm_id, state | {"sigma": math.nan})
     fault = page.locator(".fault")
@@ -228,7 +235,7 @@ def test_fault_is_said_in_the_card(kernel, show):
     assert wrong == []
 
 
-def test_card_holds_its_own_in_jupyterlab(kernel, show):
+def test_jupyterlab_takes_no_keys_from_a_card(kernel, show):
     """Arrows and Enter stay with its controls; what changed while it was hidden is drawn once it shows."""
     comm_id, state, _ = opened(kernel, KL)
     page, wrong = show(comm_id, state)
@@ -245,7 +252,7 @@ def test_card_holds_its_own_in_jupyterlab(kernel, show):
     assert wrong == []
 
 
-def test_panel_draws_anew_and_closes_its_figures(kernel):
+def test_a_panel_draws_anew_and_closes_its_figures(kernel):
     messages = kernel.run(PANEL)
     (result,) = of_kind("execute_result", messages)
     assert VIEW in result["content"]["data"]

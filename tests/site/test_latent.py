@@ -6,30 +6,27 @@ import math
 
 import pytest
 import torch
-from test_explorers import Card
+from cards import Card
 
 from vae_lib.explorers import Latent
 from vae_lib.explorers.shared import network
 
-PAGE = "book/08_training.html"
+
+@pytest.fixture
+def latent(card):
+    """A function that opens the explorer on a page of its own, with a model of a short training."""
+    return lambda **options: card("latent", **options)
 
 
 @pytest.fixture
-def latent(served, tab):
-    """A function that opens the explorer; errors of the page fail the test."""
-    errors = []
-
-    def open_page(**options):
-        page = tab(**options)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(served + PAGE)
-        return Card(page, "latent")
-
-    yield open_page
-    assert errors == []
+def in_chapter_8(served, tab):
+    """The explorer on its page, with the model of the chapter."""
+    problems = []
+    yield Card(tab(f"{served}book/08_training.html", problems=problems), "latent")
+    assert problems == []
 
 
-def test_paper_gets_nothing_to_draw_on(latent):
+def test_drawing_is_hidden_in_print(latent):
     card = latent()
     card.page.emulate_media(media="print")
     assert not card.root.get_by_text("draw here").is_visible()
@@ -182,18 +179,14 @@ def test_a_click_on_a_figure_takes_its_image(latent):
     assert card.state()["image"] == loneliest + 1
 
 
-def test_training_goes_by(latent):
-    """Each stored epoch has its own plane; both terms move, the reconstruction always upwards."""
-    card, pictures, terms = latent(), set(), []
+def test_each_stored_epoch_has_a_plane_of_its_own(latent):
+    card, pictures = latent(), set()
     for snapshot, epoch in enumerate(card.data["epochs"]):
         card.set("snapshot", snapshot)
         assert f"after {epoch} epochs" in card.input("snapshot").get_attribute("aria-valuetext")
         card.check()
         pictures.add(card.picture())
-        shown = card.shown()
-        terms.append((shown["mean_reconstruction"], shown["mean_kl"]))
     assert len(pictures) == len(card.data["epochs"]) == 6
-    assert terms == sorted(terms) and len({round(kl, 3) for _, kl in terms}) == 6
 
 
 def test_every_test_image_has_the_elbo_of_torch(latent):
@@ -207,9 +200,17 @@ def test_every_test_image_has_the_elbo_of_torch(latent):
             assert math.isclose(card.shown()[key], wanted[key], rel_tol=1e-11)
 
 
-def test_the_cell_below_prints_what_the_explorer_shows(latent):
-    """Its numbers hang on the training, so that the stored notebook has none to compare."""
-    card = latent()
+def test_the_training_of_chapter_8_and_the_cell_below(in_chapter_8):
+    """The cell prints what the explorer shows, numbers that hang on the training, so that none are stored to
+    compare with; from epoch to epoch both terms move, the reconstruction always upwards."""
+    card, terms = in_chapter_8, []
     cell = card.page.locator(".cell", has_text='shown["log_likelihood"]').locator(".cell_output")
     printed = dict(line.split() for line in cell.inner_text().splitlines() if line.strip())
     assert printed == {name: text.split()[0] for name, text in card.texts().items()}
+    for snapshot in range(len(card.data["epochs"])):
+        card.set("snapshot", snapshot)
+        found = card.read()
+        found.check()
+        terms.append((found.shown()["mean_reconstruction"], found.shown()["mean_kl"]))
+    assert len(terms) == 6
+    assert terms == sorted(terms) and len({round(kl, 3) for _, kl in terms}) == 6

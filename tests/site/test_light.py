@@ -3,73 +3,18 @@
 from __future__ import annotations
 
 import base64
-import gzip
 import io
-import re
 import threading
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import nbformat
 import numpy as np
 import pytest
 from conftest import SubPathHandler, serving
-from fontTools.ttLib import TTFont
 from PIL import Image
 from playwright.sync_api import expect
 
 from site_extension.light import shrink_picture
-
-TEXT = {".html", ".css", ".js", ".svg", ".json"}
-EAGER = """async () => {
-  await Promise.all([...document.images].map((image) => {
-    image.loading = "eager";
-    return image.decode();
-  }));
-  await document.fonts.ready;
-}"""
-
-
-@pytest.fixture
-def weighed(tab):
-    """A function that opens a page and returns the files it asked for: path → bytes as sent, bytes."""
-
-    def weigh(address, root: Path, base: str):
-        page, asked = tab(), set()
-        page.on("request", lambda request: asked.add(request.url))
-        page.goto(address)
-        page.evaluate(EAGER)
-        files = {}
-        for url in asked:
-            if url.startswith(base):
-                path = root / unquote(urlsplit(url.removeprefix(base)).path)
-                data = path.read_bytes()
-                sent = len(gzip.compress(data, 6)) if path.suffix in TEXT else len(data)
-                files[path.relative_to(root).as_posix()] = (sent, len(data))
-        return files
-
-    return weigh
-
-
-def test_a_page_with_all_its_figures_is_light(page_name, html, served, weighed):
-    """At most 0.7 MB over the wire, text gzipped as every host sends it, and 250 KB of script.
-
-    The page to which a trained model and its test images are sent may weigh 1.0 MB.
-    """
-    files = weighed(f"{served}{page_name}.html", html, served)
-    scripts = {name: size for name, (_, size) in files.items() if name.endswith(".js")}
-    total = sum(sent for sent, _ in files.values())
-    bound = 1_000_000 if page_name == "book/08_training" else 700_000
-    assert total <= bound, sorted(((sent, name) for name, (sent, _) in files.items()), reverse=True)[:8]
-    assert sum(scripts.values()) <= 250_000, scripts
-    assert len(files) >= 10
-
-
-def test_pictures_below_the_fold_wait(page_name, served, tab):
-    page = tab(f"{served}{page_name}.html")
-    assert page.evaluate("[...document.querySelectorAll('article img')].every((i) => i.loading === 'lazy')")
-    sizes = "[...document.querySelectorAll('article img')].every((i) => i.width && i.height)"
-    assert page.evaluate(sizes), "their place is kept free"
 
 
 class Halting(SubPathHandler):
@@ -112,22 +57,6 @@ def test_all_of_a_page_is_laid_out_once_it_has_arrived(fragment, served, tab):
     assert page.evaluate(SKIPPED) == 0
     if fragment:
         expect(page.locator(fragment)).to_be_in_viewport(ratio=1, timeout=10_000)
-
-
-def test_icon_font_holds_the_icons_in_use(page_name, html, served, tab):
-    """What a page draws by code is in the font that was cut down to the icons in use."""
-    page = tab(f"{served}{page_name}.html")
-    codes = page.evaluate("""async () => {
-      await document.fonts.ready;
-      const icons = [...document.querySelectorAll("[class*=fa-solid]")];
-      return icons.map((icon) => getComputedStyle(icon, "::before").content.replaceAll('"', ""));
-    }""")
-    (sheet,) = (html / "_static").glob("vendor/fontawesome/*/css/all.min.css")
-    assert sheet.stat().st_size < 40_000
-    font = re.search(r"url\(data:font/woff2;base64,([^)]+)\)", sheet.read_text(encoding="utf-8"))[1]
-    held = TTFont(io.BytesIO(base64.b64decode(font))).getBestCmap()
-    assert len(codes) >= 5
-    assert [hex(ord(code)) for code in codes if ord(code) not in held] == []
 
 
 def stored_pictures():

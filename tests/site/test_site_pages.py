@@ -1,29 +1,15 @@
-"""Every page, as a reader's browser shows it."""
+"""Every page as a file of the built book: links, words for pictures, buttons, descriptions."""
 
+import re
+import subprocess
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 from urllib.request import urlopen
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from conftest import ROOT, parsed
 
 from tools.address import address
-from vae_lib.palette import DARK, LIGHT
-
-TITLE = "Where the VAE loss comes from"
-
-# What a reader sees as text: formulas and code may hold dollars and backslashes, prose may not.
-PROSE = """() => {
-  const article = document.querySelector("article.bd-article").cloneNode(true);
-  article.querySelectorAll(".katex, pre, code, script, style").forEach((element) => element.remove());
-  return article.textContent;
-}"""
-
-# Images wait until they come near; one that is broken makes this fail.
-LOAD_IMAGES = """() => Promise.all([...document.images].map((image) => {
-  image.loading = "eager";
-  return image.decode();
-}))"""
+from vae_lib.explorers import EXPLORERS
 
 
 @pytest.fixture(scope="session")
@@ -36,31 +22,6 @@ def anchors(html):
         for file in html.rglob("*")
         if file.is_file()
     }
-
-
-@pytest.mark.parametrize("way", ["served", "file"])
-def test_stands_alone(page_name, way, html, served, tab):
-    """No other host, no console error, no failed request; title, heading and formulas in place."""
-    base = served if way == "served" else html.as_uri() + "/"
-    page, wrong = tab(), []
-    own = (base, "data:")
-    page.on("request", lambda r: None if r.url.startswith(own) else wrong.append(f"asks for {r.url}"))
-    page.on("requestfailed", lambda r: wrong.append(f"{r.failure}: {r.url}"))
-    page.on("response", lambda r: wrong.append(f"{r.status}: {r.url}") if r.status >= 400 else None)
-    page.on("console", lambda m: wrong.append(f"console: {m.text}") if m.type == "error" else None)
-    page.on("pageerror", lambda error: wrong.append(f"script: {error}"))
-    page.goto(f"{base}{page_name}.html")
-    page.evaluate(LOAD_IMAGES)
-    page.wait_for_load_state("networkidle")
-    assert wrong == []
-
-    assert page.locator("article h1").count() == 1
-    heading = page.locator("article h1").evaluate("h1 => h1.firstChild.textContent.trim()")
-    assert heading and page.title().endswith(TITLE)
-    assert page.locator(".katex-error").count() == 0
-    assert page.locator(".math").count() == page.locator(".math > .katex, .math > .katex-display").count()
-    prose = page.evaluate(PROSE)
-    assert not any(raw in prose for raw in ("$$", "\\tag", "{pipeline}", "{explorer}", ":::"))
 
 
 def test_images_say_what_they_show(page_name, html):
@@ -84,16 +45,34 @@ def test_links_lead_somewhere(page_name, html, anchors):
     assert broken == []
 
 
-def test_every_notebook_opens_in_colab(page_name, html):
-    """The button leads to the very file: of an exercise, the one for students."""
-    source = ROOT / f"{page_name}.ipynb"
+@pytest.fixture(scope="session")
+def in_git():
+    """The files that Colab can find: those in the repository. The solution pages are made by the build."""
+    command = ["git", "ls-files", "-z", "book"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
+    assert listed.returncode == 0, f"this test asks git for the files of the repository: {listed.stderr}"
+    return set(listed.stdout.split("\0"))
+
+
+def test_every_notebook_in_git_opens_in_colab(page_name, html, in_git):
+    """The button leads to the very file, of an exercise to the one for students; no other page has one."""
     page = parsed(html / f"{page_name}.html")
     buttons = [tag for tag in page.select(".article-header-buttons a") if "colab" in tag["href"]]
     assert [tag["href"].removeprefix(address().colab) for tag in buttons] == [
-        f"/{path.relative_to(ROOT).as_posix()}" for path in (source,) if path.is_file()
+        f"/{name}" for name in (f"{page_name}.ipynb",) if name in in_git
     ]
     assert all(tag.get_text(strip=True) == "Open in Colab" for tag in buttons)
     assert page.select_one('link[rel="canonical"]')["href"] == f"{address().site}{page_name}.html"
+
+
+def test_every_explorer_is_shown_by_one_chapter(html):
+    """The landing page repeats one."""
+    shown = [
+        name
+        for file in sorted((html / "book").glob("0*.html"))
+        for name in re.findall(r'data-explorer="(\w+)" data-spec', file.read_text(encoding="utf-8"))
+    ]
+    assert sorted(shown) == sorted(EXPLORERS)
 
 
 def test_install_cell_is_for_notebooks_only(page_name, html):
@@ -108,64 +87,10 @@ def test_numbered_equations_can_be_linked(page_name, html):
         assert page.find(id="eq-" + number.replace(".", "-")) is not None, number
 
 
-def test_dark_mode(page_name, served, tab):
-    """Coloured formulas take the dark colour of the same meaning; figures are turned over."""
-    page = tab(f"{served}{page_name}.html", mode="dark")
-    coloured = page.evaluate("""() => [...document.querySelectorAll('.katex-html [style*="color:#"]')].map(
-        e => [e.getAttribute("style").match(/color:(#\\w+)/)[1].toUpperCase(), getComputedStyle(e).color])""")
-    dark_of = {LIGHT[name].upper(): DARK[name] for name in LIGHT}
-    for written, shown in coloured:
-        wanted = tuple(bytes.fromhex(dark_of[written][1:]))
-        assert shown == f"rgb{wanted}", f"{written} is shown as {shown}"
-    filters = page.eval_on_selector_all("article img", "all => all.map(i => getComputedStyle(i).filter)")
-    assert all("invert(1)" in value for value in filters)
-    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    assert max(int(channel) for channel in background.strip("rgba()").split(",")[:3]) < 60
-
-
-WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-
-# Most of a page is the drawn half of its formulas (hidden from screen readers, which get MathML; its
-# colours are checked above) and the coloured words of its code, of which one of each kind is enough.
-SLIM = """() => {
-  document.querySelectorAll(".katex-html").forEach((half) => half.remove());
-  const seen = new Set();
-  for (const word of document.querySelectorAll(".highlight pre span[class]")) {
-    const kind = word.className + (word.closest(".cell_output") ? " output" : "");
-    if (seen.has(kind)) word.replaceWith(word.textContent);
-    seen.add(kind);
-  }
-}"""
-
-
-@pytest.mark.parametrize("mode", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 375])
-def test_everyone_can_read_it(page_name, mode, width, served, tab):
-    """axe-core finds nothing against WCAG 2.2 A, AA or best practice, and no page scrolls sideways."""
-    page = tab(f"{served}{page_name}.html", width, mode)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
-    page.evaluate(SLIM)
-    # preload would fetch every stylesheet once more
-    options = {"runOnly": WCAG, "resultTypes": ["violations"], "preload": False}
-    found = Axe().run(page, options=options).response
-    nodes = [(rule["id"], node["html"][:150]) for rule in found["violations"] for node in rule["nodes"]]
-    assert nodes == []
-
-
 def test_policy_is_sent(served):
     """Without it, that no page breaks it would say nothing."""
     with urlopen(served + "book/intro.html") as answer:
         assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
-
-
-def test_skip_link_is_the_first_stop(page_name, served, tab):
-    page = tab(f"{served}{page_name}.html")
-    page.keyboard.press("Tab")
-    link = page.evaluate("document.activeElement.getAttribute('href')")
-    assert link == "#main-content" and page.locator(link).count() == 1
-    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-    assert outline != "none"
 
 
 def test_book_has_what_these_tests_look_for(html):

@@ -12,7 +12,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 IMPORT = re.compile(r'^import \{\s*([\w\s,]+?),?\s*\} from "(\.[\w./]+\.js)";\n', re.M)
-DECLARATION = re.compile(r"^(export )?(?:(?:const|let) (\w+) =|(?:async )?function\*? (\w+)\(|class (\w+)\b)", re.M)
+DECLARATION = re.compile(
+    r"^(export )?(?:(?:const|let) (\w+) =|(?:async )?function\*? (\w+)\(|class (\w+)\b)", re.M
+)
 STATEMENT = re.compile(r"^(?:import|export|const|let|var|class|function|async)\b.*", re.M)
 
 

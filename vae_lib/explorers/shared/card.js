@@ -31,6 +31,18 @@ export function outputText(explorer, name, numbers) {
 }
 
 /**
+ * The longest text of an output: a sign, eight figures and a point with the unit, or what stands for no number.
+ * The card reserves its width, so that the label beside it breaks its lines at the same places in every state.
+ * @param {Explorer} explorer
+ * @param {string} name
+ */
+function widestText(explorer, name) {
+  const { unit, missing = "none" } = explorer.outputs.filter((output) => output.name === name)[0];
+  const number = "-0000.0000" + (unit ? " " + unit : "");
+  return number.length > missing.length ? number : missing;
+}
+
+/**
  * @param {Explorer} explorer
  * @param {Spec} spec
  * @param {any} state
@@ -43,7 +55,7 @@ export function card(explorer, { question, controls }, state, data, id, picture 
   const numbers = explorer.numbers(state, cache);
   const outputs = explorer.outputs.map(({ name, label, color }) =>
     `<div><label for="${id}-${name}"${color ? ` style="color:var(--${color})"` : ""}>${escaped(label)}</label>` +
-    `<output id="${id}-${name}" name="${name}" aria-live="off">` +
+    `<output id="${id}-${name}" name="${name}" data-room="${escaped(widestText(explorer, name))}" aria-live="off">` +
     `${escaped(outputText(explorer, name, numbers))}</output></div>`);
   const inputs = controls.map((control) => controlHTML(explorer, control, state, `${id}-${control.name}`, data));
   const seed = controls.some((control) => control.name === "seed");

@@ -1,0 +1,98 @@
+"""A card keeps its size while it is used, in every face that a reader may have; its picture can be held."""
+
+import pytest
+from cards import FACES, WEAR
+
+from vae_lib.explorers import EXPLORERS
+
+each_explorer = pytest.mark.parametrize("name", EXPLORERS)
+both_widths = pytest.mark.parametrize("width", [1280, 375])
+
+# Goes through states as fast as they are drawn and notes what is said in each: the texts of TEXTS.
+TEXTS = ".control .value, output, .words"
+RECORD = """async ([root, states, texts]) => {
+  const controls = [...root.querySelectorAll("select, input[type=range]")], found = [];
+  let seed = 1;
+  const somewhere = () => (seed = (seed * 16807) % 2147483647) / 2147483647;
+  const ends = [() => 0, () => 0.999999];
+  for (let i = 0; i < states; i++) {
+    const place = ends[i] ?? somewhere;
+    for (const control of controls) {
+      if (control.name === "seed" && i > 1) continue; // its draws take long, and no text is longer for them
+      control.value = control.options ? control.options[Math.floor(place() * control.options.length)].value
+        : Number(control.min) + place() * (control.max - control.min);
+      control.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+    do await new Promise(requestAnimationFrame); while (root.hasAttribute("data-busy"));
+    root.querySelector(".words").textContent = root.querySelector("[role=img]").getAttribute("aria-label");
+    found.push([...root.querySelectorAll(texts)].map((element) => element.textContent));
+  }
+  return found;
+}"""
+# Puts the texts of each state in their places. There is no frame in which the card could write its own.
+REPLAY = """([root, states, texts]) => states.map((state) => {
+  [...root.querySelectorAll(texts)].forEach((element, i) => (element.textContent = state[i]));
+  return root.getBoundingClientRect().height;
+})"""
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    """Explorer → what it says in thirty states. It does not hang on the face or the width."""
+    return {}
+
+
+@each_explorer
+@both_widths
+def test_nothing_moves_while_it_is_used(name, width, card, recorded):
+    """Words and numbers of all lengths fit into the room that the card has from the beginning."""
+    explorer, heights = card(name, width=width), {}
+    root = explorer.root.element_handle()
+    if name not in recorded:
+        recorded[name] = explorer.page.evaluate(RECORD, [root, 30, TEXTS])
+        explorer.reset()
+    for face in FACES:
+        explorer.page.evaluate(WEAR, face)
+        explorer.rest()
+        at_first = explorer.root.bounding_box()["height"]
+        found = explorer.page.evaluate(REPLAY, [root, recorded[name], TEXTS])
+        heights[face] = sorted({height for height in found if abs(height - at_first) > 0.5})
+    assert heights == {face: [] for face in FACES}, "other heights than that of the beginning"
+
+
+@each_explorer
+@both_widths
+def test_a_drag_on_the_picture_moves_a_trait(name, width, card):
+    """Each handle lies in the picture and can be taken hold of."""
+    explorer = card(name, width=width)
+    canvas, mouse = explorer.root.locator("canvas"), explorer.page.mouse
+
+    def begin():
+        explorer.reset()
+        if name == "implied_beta":  # only a Gaussian has a σ to drag
+            explorer.set("reconstruction", "gaussian")
+        canvas.scroll_into_view_if_needed()
+
+    begin()
+    count = canvas.evaluate("c => c.handles.length")
+    assert count, "a picture with nothing to take hold of"
+    for i in range(count):
+        begin()
+        before, box = explorer.state(), canvas.bounding_box()
+        handle = canvas.evaluate(
+            "(c, i) => { const { x, y, axis } = c.handles[i]; return { x, y, axis } }", i
+        )
+        assert 0 <= handle["x"] <= box["width"] and 0 <= handle["y"] <= box["height"]
+        x, y = box["x"] + handle["x"], box["y"] + handle["y"]
+        mouse.move(x, y)
+        mouse.down()
+        seen = []
+        for step in (14, -14):  # one of them may lead out of bounds
+            across, down = (step, 0) if handle["axis"] == "x" else (0, step)
+            mouse.move(x + across, y + down)
+            explorer.rest()
+            found = explorer.read()
+            found.check()
+            seen.append(found.state())
+        mouse.up()
+        assert any(state != before for state in seen), f"handle {i}"

@@ -1,0 +1,327 @@
+"""How each explorer behaves, on a page that holds its card alone and without a kernel."""
+
+import json
+import re
+
+import pytest
+from cards import Card, opening
+from conftest import SET, rgb
+
+from vae_lib.explorers import EXPLORERS
+from vae_lib.explorers.shared import base
+from vae_lib.palette import DARK, LIGHT, PAPER
+
+each_explorer = pytest.mark.parametrize("name", EXPLORERS)
+
+BLANK, DOTTED = (0,) * 64, (*(0,) * 27, 16, *(0,) * 36)  # two drawings
+
+
+@each_explorer
+def test_opens_with_the_numbers_of_vae_lib(name, card):
+    explorer = card(name)
+    assert explorer.root.locator("canvas").count() == 1
+    found = explorer.read()
+    assert found.fault == ""
+    assert found.state() == opening(name)
+    found.check()
+
+
+@each_explorer
+def test_everything_has_a_name(name, card):
+    """Controls are native, named after the trait, with a label; outputs too; the picture has words."""
+    explorer = card(name)
+    controls = explorer.root.locator("input:not([type=checkbox]), select, textarea")
+    found = controls.evaluate_all("all => all.map(c => [c.name, c.labels.length && c.labels[0].innerText])")
+    traits = EXPLORERS[name].parameters()
+    pixels = {key: trait for key, trait in traits.items() if isinstance(trait, base.Pixels)}
+    assert found == [[key, trait.label] for key, trait in traits.items() if key not in pixels]
+    for key, trait in pixels.items():
+        group = explorer.root.get_by_role("group", name=trait.label)
+        assert group.get_by_role("checkbox").count() == trait.count
+        names = explorer.root.locator(f'[name="{key}"]').evaluate_all("all => all.map(box => box.ariaLabel)")
+        assert names == [f"row {i // 8 + 1}, column {i % 8 + 1}" for i in range(trait.count)]
+    labels = explorer.root.locator("output").evaluate_all("all => all.map(o => o.labels[0]?.innerText)")
+    assert all(labels) and len(set(labels)) == len(labels)
+    words = explorer.words()
+    assert len(words.split()) >= 15
+    assert explorer.root.locator(".words").inner_text() == words
+    buttons = explorer.root.get_by_role("button").all_inner_texts()
+    assert set(buttons) <= {"Reset", "New samples", "Clear"} and "Reset" in buttons
+
+
+# What must be chosen before a control of implied_beta makes a difference.
+FIRST = {
+    "sigma": {"reconstruction": "gaussian"},
+    "D": {"reduction": "mean"},
+    "J": {"kl_reduction": "mean"},
+    "B": {"reduction": "sum", "kl_reduction": "mean"},
+}
+
+
+@each_explorer
+def test_every_control_moves_the_picture_and_the_words(name, card):
+    explorer = card(name)
+    for key, trait in EXPLORERS[name].parameters().items():
+        for other, value in FIRST.get(key, {}).items() if name == "implied_beta" else ():
+            explorer.set(other, value)
+        pictures = set()
+        if isinstance(trait, base.Pixels):
+            values = [BLANK, DOTTED]
+        else:
+            values = list(trait.options) if isinstance(trait, base.Choice) else [trait.low, trait.high]
+        for value in values:
+            explorer.set(key, value)
+            explorer.check()
+            pictures.add(explorer.picture())
+        assert len(pictures) == len(values), key
+    explorer.page.wait_for_function(
+        "([root, words]) => root.querySelector('.words').textContent === words",
+        arg=[explorer.root.element_handle(), explorer.words()],
+    )
+
+
+@each_explorer
+def test_keyboard_alone(name, card):
+    """Tab reaches every control in order; arrows, Home and End move a slider; a typed number sets it."""
+    explorer = card(name)
+    page, traits = explorer.page, EXPLORERS[name].parameters()
+    first, *_ = traits
+    explorer.input(first).focus()
+    for key, trait in traits.items():
+        assert page.evaluate("document.activeElement.name") == key
+        if isinstance(trait, base.Choice):
+            page.keyboard.press("ArrowDown")
+            page.keyboard.press("ArrowUp")
+        elif isinstance(trait, base.Pixels):  # one stop, in which arrows walk; then the button Clear
+            page.keyboard.press("ArrowRight")
+            page.keyboard.press("Space")
+            explorer.rest()
+            assert explorer.state()[key] == (0, 16, *EXPLORERS[name]().state()[key][2:])
+            page.keyboard.press("Tab")
+        else:
+            page.keyboard.press("Home")
+            explorer.rest()
+            assert explorer.state()[key] == pytest.approx(trait.low)
+            page.keyboard.press("ArrowRight")
+            explorer.rest()
+            assert explorer.input(key).evaluate("input => input.value > Number(input.min)")
+            page.keyboard.press("End")
+            explorer.rest()
+            assert explorer.state()[key] == pytest.approx(trait.high)
+            typed = trait.low + 1 if trait.integer else round(0.3 * trait.low + 0.7 * trait.high, 3)
+            page.keyboard.type(f"{typed}")
+            page.keyboard.press("Enter")
+            explorer.rest()
+            assert explorer.state()[key] == pytest.approx(typed, rel=1e-3)
+        page.keyboard.press("Tab")
+    explorer.rest()
+    assert page.evaluate("document.activeElement.textContent") == "Reset"
+    page.keyboard.press("Enter")
+    explorer.rest()
+    assert explorer.state() == opening(name)
+    explorer.check()
+
+
+@pytest.mark.parametrize("number", ["99", "0.05", "-1"])
+def test_a_typed_number_out_of_bounds_is_refused_with_the_bounds(number, card):
+    explorer = card("kl")
+    before = explorer.state()
+    explorer.input("sigma").focus()
+    explorer.page.keyboard.type(number)
+    explorer.page.keyboard.press("Enter")
+    assert "0.1 to 3" in explorer.root.locator(".fault").inner_text()
+    explorer.rest()
+    assert explorer.state() == before
+
+
+@each_explorer
+def test_a_drag_moves_a_slider_and_a_double_click_resets_it(name, card):
+    explorer = card(name)
+    for key, trait in EXPLORERS[name].parameters().items():
+        if not isinstance(trait, base.Slider):
+            continue
+        explorer.input(key).scroll_into_view_if_needed()
+        box = explorer.input(key).bounding_box()
+        y, mouse, seen = box["y"] + box["height"] / 2, explorer.page.mouse, set()
+        mouse.move(box["x"] + 0.2 * box["width"], y)
+        mouse.down()
+        for part in (0.3, 0.5, 0.7):
+            mouse.move(box["x"] + part * box["width"], y)
+            explorer.rest()
+            seen.add(explorer.state()[key])
+        mouse.up()
+        assert len(seen) == 3, key
+    explorer.check()
+    explorer.input(key).dblclick()
+    explorer.rest()
+    assert explorer.state()[key] == pytest.approx(EXPLORERS[name]().state()[key])
+
+
+@pytest.mark.parametrize("name", [name for name in EXPLORERS if "seed" in EXPLORERS[name].parameters()])
+def test_same_seed_same_picture(name, card):
+    explorer = card(name)
+    before, shown, seed = explorer.picture(), explorer.shown(), explorer.state()["seed"]
+    explorer.root.get_by_text("New samples").click()
+    explorer.rest()
+    assert explorer.state()["seed"] == seed + 1
+    assert explorer.shown() != shown and explorer.picture() != before
+    explorer.set("seed", seed)
+    assert explorer.shown() == shown
+    assert explorer.picture() == before
+
+
+@each_explorer
+def test_every_step_of_a_drag_is_drawn(name, card):
+    explorer = card(name)
+    key = next(k for k, t in EXPLORERS[name].parameters().items() if isinstance(t, base.Slider))
+    drawn = explorer.input(key).evaluate("""async (input) => {
+      const root = input.closest("[data-explorer]"), [low, high] = [Number(input.min), Number(input.max)];
+      const before = Number(root.dataset.drawn);
+      for (let i = 0; i < 100; i++) {
+        input.value = low + (high - low) * i / 99;
+        input.dispatchEvent(new Event("input", { bubbles: true }));
+        await new Promise(requestAnimationFrame);
+      }
+      return Number(root.dataset.drawn) - before;
+    }""")
+    assert drawn >= 99
+
+
+def test_a_fault_stays_in_its_own_box(alone, tab):
+    """Two explorers on a page: one breaks, says so, and recovers; the other and the page go on."""
+    problems = []
+    page = tab(f"{alone}reconstruction_loss+implied_beta.html", problems=problems)
+    broken, other = Card(page, "reconstruction_loss"), Card(page, "implied_beta")
+    canvas = broken.root.locator("canvas")
+    canvas.evaluate("c => { c.getContext('2d').fill = () => { throw new Error('out of ink'); }; }")
+    key = next(iter(broken.cls.parameters()))
+    broken.set(key, broken.cls.parameters()[key].low)
+    assert "has stopped: out of ink" in broken.read().fault
+    other.set("sigma", 0.1)
+    other.check()
+    assert other.read().fault == ""
+    canvas.evaluate("c => { delete c.getContext('2d').fill; }")
+    broken.reset()
+    assert broken.read().fault == ""
+    broken.check()
+    assert [problem.partition(":")[0] for problem in problems] == ["warning"], "said once, and nothing thrown"
+
+
+def test_a_guess_belongs_to_its_case(card):
+    """The next case does not give its answer away, whichever way the slider goes there."""
+    explorer = card("which_bug")
+
+    def guessed():
+        explorer.set("guess", "no_kl")
+        assert explorer.shown()["kl"] is not None and "Your guess" in explorer.words()
+
+    def hidden():
+        explorer.rest()
+        assert explorer.input("guess").input_value() == "none" and "Your guess" not in explorer.words()
+        assert explorer.texts()["kl"] == explorer.texts()["elbo"] == "after your guess"
+        explorer.check()
+
+    hidden()
+    guessed()
+    explorer.set("epoch", 12)
+    assert explorer.input("guess").input_value() == "no_kl", "it is still the same case"
+    explorer.set("case", 2)
+    hidden()
+    guessed()
+    explorer.input("case").press("ArrowRight")
+    hidden()
+    guessed()
+    explorer.input("case").focus()
+    explorer.page.keyboard.type("7")
+    explorer.page.keyboard.press("Enter")
+    hidden()
+    guessed()
+    explorer.input("case").dblclick()
+    hidden()
+    guessed()
+    explorer.root.get_by_text("Reset").click()
+    hidden()
+
+
+def test_a_slider_without_effect_says_so(card):
+    """What the line of code does not hold can still be set, and is said to change nothing."""
+    explorer = card("implied_beta")
+
+    def idle():
+        words = {key: explorer.input(key).get_attribute("aria-valuetext") for key in ("D", "J", "B", "sigma")}
+        return [key for key, text in words.items() if text.endswith(", no effect here")]
+
+    assert idle() == ["J", "B", "sigma"]
+    for key in idle():
+        before = explorer.shown()
+        explorer.set(key, explorer.cls.parameters()[key].high)
+        assert explorer.shown() == before, key
+    explorer.input("J").focus()
+    explorer.input("kl_reduction").evaluate(SET, "mean")
+    explorer.rest()
+    assert idle() == ["B", "sigma"] and explorer.page.evaluate("document.activeElement.name") == "J"
+    explorer.set("reconstruction", "gaussian")
+    explorer.set("reduction", "sum")
+    assert idle() == ["D"]
+    assert explorer.root.locator(".idle label").all_inner_texts() == ["D, pixels"]
+
+
+@each_explorer
+def test_colours_follow_the_mode(name, card):
+    """Those of the card, of its sliders (the colour of their quantity) and of its picture."""
+    explorer, pictures = card(name), set()
+    for mode, palette in (("light", LIGHT), ("dark", DARK)):
+        explorer.page.evaluate("mode => { document.documentElement.dataset.theme = mode; }", mode)
+        explorer.rest()
+        paper = explorer.root.evaluate("root => getComputedStyle(root).getPropertyValue('--paper').trim()")
+        assert paper == PAPER[mode == "dark"]
+        assert explorer.root.evaluate("root => getComputedStyle(root).color") == rgb(palette["ink"])
+        pictures.add(explorer.picture())
+        for key, trait in EXPLORERS[name].parameters().items():
+            if isinstance(trait, base.Slider):
+                idle = "no effect" in explorer.input(key).get_attribute("aria-valuetext")
+                color = explorer.input(key).evaluate("input => getComputedStyle(input).accentColor")
+                assert color == rgb(palette["muted" if idle else trait.color or "muted"]), key
+    assert len(pictures) == 2, "drawn anew"
+
+
+@pytest.fixture(scope="module")
+def silent(alone, browser):
+    """silent(name) is the card of an explorer where no script runs; all of them are on one page."""
+    pages = {}
+
+    def opened(name, width):
+        if width not in pages:
+            context = browser.new_context(java_script_enabled=False, viewport={"width": width, "height": 800})
+            pages[width] = context.new_page()
+            pages[width].goto(f"{alone}{'+'.join(EXPLORERS)}.html")
+        return pages[width].locator(f'[data-explorer="{name}"]')
+
+    return opened
+
+
+@each_explorer
+def test_without_javascript_on_a_phone(name, silent):
+    """The picture is as tall as it is drawn, its words can be read, and the page stays as wide as it is."""
+    root = silent(name, 375)
+    picture, svg = root.locator(".picture").bounding_box(), root.locator("svg").bounding_box()
+    assert picture["height"] < svg["height"] + 20
+    _, _, width, _ = map(float, root.locator("svg").get_attribute("viewBox").split())
+    assert 13 * svg["width"] / width > 10
+    assert picture["width"] < 375
+    assert root.evaluate("root => document.documentElement.scrollWidth") <= 375
+    assert "need JavaScript" in root.inner_text()
+
+
+@each_explorer
+def test_without_javascript(name, silent):
+    """A picture, the numbers and the words, and no slider that does nothing."""
+    root = silent(name, 1280)
+    assert root.locator("svg path").count() > 5
+    assert root.locator(".controls").is_hidden()
+    assert root.locator(".words").inner_text()
+    data = json.loads(root.get_attribute("data-spec"))["data"]
+    numbers = (EXPLORERS[name](_data=data) if data else EXPLORERS[name]()).numbers()
+    for key, value in numbers.items():
+        text = root.locator(f'output[name="{key}"]').inner_text()
+        assert text in ("none", "after your guess") if value is None else re.match(r"-?\d", text), key

@@ -1,0 +1,58 @@
+"""Every page as a reader at a computer sees it: served, 1280 pixels wide, in light mode."""
+
+import base64
+import io
+import re
+
+import pytest
+from conftest import CHAPTERS
+from fontTools.ttLib import TTFont
+from visits import RULES, EveryVisit, kept
+
+
+@pytest.fixture(scope="module")
+def visits():
+    return {}
+
+
+@pytest.fixture
+def facts(page_name, visits, html, served, tab):
+    return kept(visits, page_name, tab(), served, html, RULES, (375, "dark"))
+
+
+@pytest.fixture(scope="module")
+def icons(html):
+    """The characters that the icon font holds; it was cut down to those in use."""
+    (sheet,) = (html / "_static").glob("vendor/fontawesome/*/css/all.min.css")
+    assert sheet.stat().st_size < 40_000
+    font = re.search(r"url\(data:font/woff2;base64,([^)]+)\)", sheet.read_text(encoding="utf-8"))[1]
+    return TTFont(io.BytesIO(base64.b64decode(font))).getBestCmap()
+
+
+class TestWide(EveryVisit):
+    def test_is_light(self, page_name, facts):
+        """At most 0.7 MB over the wire, text gzipped as every host sends it, and 250 KB of script.
+
+        The page to which a trained model and its test images are sent may weigh 1.0 MB.
+        """
+        scripts = {name: size for name, (_, size) in facts.files.items() if name.endswith(".js")}
+        heaviest = sorted(((sent, name) for name, (sent, _) in facts.files.items()), reverse=True)
+        bound = 1_000_000 if page_name == "book/08_training" else 700_000
+        assert sum(sent for sent, _ in heaviest) <= bound, heaviest[:8]
+        assert sum(scripts.values()) <= 250_000, scripts
+        assert len(facts.files) >= 10
+
+    def test_pictures_below_the_fold_wait_and_their_place_is_kept_free(self, facts):
+        images = facts.look.images
+        assert [
+            src for src, loading, width, height, _ in images if loading != "lazy" or not width * height
+        ] == []
+
+    def test_the_icon_font_holds_the_icons_in_use(self, facts, icons):
+        assert len(facts.look.icons) >= 5
+        assert [hex(ord(code)) for code in facts.look.icons if ord(code) not in icons] == []
+
+    def test_formulas_and_output_fit_the_column(self, page_name, facts):
+        assert facts.look.cut == []
+        if page_name in CHAPTERS:
+            assert facts.look.boxes > 5

@@ -1,0 +1,293 @@
+"""One visit of a page in a browser, which collects its facts; the tests look at the facts alone."""
+
+from __future__ import annotations
+
+import functools
+import gzip
+from types import SimpleNamespace
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from cards import READ, REST, Reading, opening
+from conftest import CHAPTERS, SET, TITLE, listeners, rgb
+from playwright.sync_api import Error
+
+from vae_lib.palette import DARK, LIGHT, PAPER
+
+CARD = "[data-explorer][data-spec]"
+# The place of each card below the heading of its section (what is far below is laid out later), and its size.
+BOXES = f"""() => [...document.querySelectorAll("{CARD}")].map((card) => {{
+  const {{ x, y, width, height }} = card.getBoundingClientRect();
+  const heading = card.closest("section").querySelector("h1, h2");
+  return [card.dataset.explorer, [x, y - heading.getBoundingClientRect().y, width, height]];
+}})"""
+# While a script is held back the page is not loaded, and document.fonts.ready waits for that.
+FONTS = """async () => {
+  await new Promise(requestAnimationFrame);
+  const fonts = [...document.fonts].filter((font) => font.status === "loading");
+  await Promise.all(fonts.map((font) => font.loaded));
+}"""
+
+# What stands beside the article on every page, and what is focused by the keyboard.
+STOPS = ("article p a", "article summary", ".vae-explorer input", ".prev-next-area a", ".copybtn")
+
+# Is read before anything waits: images, formulas, icons, words.
+LOOK = """() => {
+  const all = (selector) => [...document.querySelectorAll(selector)];
+  const style = (element, of) => getComputedStyle(element, of);
+  const article = document.querySelector("article.bd-article");
+  // Formulas and code may hold dollars and backslashes, what a reader sees as text may not.
+  const prose = article.cloneNode(true);
+  prose.querySelectorAll(".katex, pre, code, script, style").forEach((element) => element.remove());
+  const wide = all("article :is(.katex-display, .cell_output pre)");
+  return {
+    titles: all("article h1").map((h1) => h1.firstChild.textContent.trim()),
+    prose: prose.textContent,
+    bad_formulas: all(".katex-error").length,
+    formulas: [all(".math").length, all(".math > .katex, .math > .katex-display").length],
+    images: all("article img").map((i) =>
+      [i.getAttribute("src"), i.loading, i.width, i.height, style(i).filter]),
+    icons: all("[class*=fa-solid]").map((icon) => style(icon, "::before").content.replaceAll('"', "")),
+    boxes: wide.length,
+    cut: wide.filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.innerText.slice(0, 60)),
+    names: all("table code").map((code) => [code.textContent, code.getClientRects().length]),
+    background: style(document.body).backgroundColor,
+    coloured: all('.katex-html [style*="color:#"]').map((e) =>
+      [e.getAttribute("style").match(/color:(#\\w+)/)[1].toUpperCase(), style(e).color]),
+    cards: all(".vae-explorer").map((card) =>
+      [style(card).getPropertyValue("--paper").trim(), style(card).color]),
+  };
+}"""
+
+# Images wait until they come near; one that is broken makes this fail.
+LOAD_IMAGES = """() => Promise.all([...document.images].map((image) => {
+  image.loading = "eager";
+  return image.decode();
+}))"""
+
+FOCUS = """(stops) => stops.map((stop) => {
+  const element = document.querySelector(stop);
+  element?.focus();
+  return element && [stop, document.activeElement === element && getComputedStyle(element).outline];
+}).filter(Boolean)"""
+
+# How far things jumped since the page was asked for.
+JUMPED = """() => {
+  const observer = new PerformanceObserver(() => 0);
+  observer.observe({ type: "layout-shift", buffered: true });
+  return observer.takeRecords().map(({ value, sources }) =>
+    [value, ...sources.map(({ node }) => node?.outerHTML?.slice(0, 100) ?? node?.nodeName)]);
+}"""
+
+# Of each answer of the quick check: is its reason seen, what stands before it, the first word of the reason.
+ANSWERS = """() => [...document.querySelectorAll("#quick-check details")].map((option) => {
+  const [summary, reason] = option.children, mark = getComputedStyle(summary, "::before").content;
+  return [reason.checkVisibility(), mark, reason.firstChild.textContent];
+})"""
+
+WIDTH = "document.documentElement.scrollWidth"
+THEME = "mode => { document.documentElement.dataset.theme = mode; }"
+
+CONTRAST = ["color-contrast"]
+BY_WIDTH = [*CONTRAST, "target-size", "scrollable-region-focusable"]  # what hangs on the width and the mode
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+# Most of a page is the drawn half of its formulas (hidden from screen readers, which get MathML; its
+# colours are checked by themselves) and the coloured words of its code, of which one of each kind is enough.
+SLIM = """() => {
+  window.halves = [...document.querySelectorAll(".katex-html")].map((half) => [half.parentNode, half]);
+  halves.forEach(([, half]) => half.remove());
+  const seen = new Set();
+  for (const word of document.querySelectorAll(".highlight pre span[class]")) {
+    const kind = word.className + (word.closest(".cell_output") ? " output" : "");
+    if (seen.has(kind)) word.replaceWith(word.textContent);
+    seen.add(kind);
+  }
+}"""
+
+FILL = "halves.forEach(([formula, half]) => formula.append(half))"
+# Leaves what stands around the text, and the heading.
+EMPTY = """() => {
+  const article = document.querySelector("article");
+  article.replaceChildren(article.querySelector("h1"));
+}"""
+
+
+def violations(page, rules):
+    """What axe-core finds: (rule, element)."""
+    # preload would fetch every stylesheet once more
+    options = {"runOnly": rules, "resultTypes": ["violations"], "preload": False}
+    found = Axe().run(page, options=options).response["violations"]
+    return [(rule["id"], node["html"][:150]) for rule in found for node in rule["nodes"]]
+
+
+@functools.cache
+def sent(file):
+    """Bytes of a file over the wire, text gzipped as every host sends it; and on the disk."""
+    data = file.read_bytes()
+    text = file.suffix in {".html", ".css", ".js", ".svg", ".json"}
+    return len(gzip.compress(data, 6)) if text else len(data), len(data)
+
+
+def kept(visits, page_name, *given):
+    """The facts of a page, from the one visit that the tests of a module share; or why it failed."""
+    if page_name not in visits:
+        try:
+            visits[page_name] = visit(page_name, *given)
+        except Exception as error:  # told by each test, instead of one more visit for each
+            visits[page_name] = error
+    if isinstance(visits[page_name], Exception):
+        raise visits[page_name]
+    return visits[page_name]
+
+
+def visit(page_name, page, base, html, rules, elsewhere):
+    """The facts of a page. `base` is the address of the site.
+
+    `rules` is what axe-core looks for. `elsewhere` is the other width and the other mode: there the page is
+    only asked whether it scrolls sideways. What stands around the article, and is another at each width, is
+    looked at in both modes, with all rules in that of the visit.
+    """
+    facts = SimpleNamespace(problems=[], asked=set(), width={})
+    wide, tall = (page.viewport_size[side] for side in ("width", "height"))
+    mode = "dark" if page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches") else "light"
+    other_width, other_mode = elsewhere
+    facts.mode, facts.base = mode, base
+    heard = {**listeners(facts.problems), "request": lambda request: facts.asked.add(request.url)}
+    held = []
+    for event, act in heard.items():
+        page.on(event, act)
+    page.route("**/explorers.js*", lambda route: held.append(route))
+    try:
+        page.goto(f"{base}{page_name}.html", wait_until="domcontentloaded")
+        page.evaluate(BOXES)  # lays out what is far below, too, which asks for its fonts
+        page.evaluate(FONTS)
+        facts.still = page.evaluate(BOXES)
+        for route in held:
+            route.continue_()
+        page.wait_for_load_state("load")
+        cards = page.locator(CARD).all()
+        for card in cards:
+            card.evaluate(REST)
+        facts.live = page.evaluate(BOXES)
+        page.keyboard.press("Tab")
+        facts.first_stop = page.evaluate("""() => {
+          const link = document.activeElement, to = link.getAttribute("href");
+          return [to, to && document.querySelectorAll(to).length, getComputedStyle(link).outlineStyle];
+        }""")
+        facts.look, facts.title, facts.answers = (
+            SimpleNamespace(**page.evaluate(LOOK)), page.title(), page.evaluate(ANSWERS)
+        )  # fmt: skip
+        try:
+            page.evaluate(LOAD_IMAGES)
+        except Error as error:
+            facts.problems.append(f"an image: {error}")
+        page.wait_for_load_state("networkidle")
+        facts.jumped = page.evaluate(JUMPED)
+        facts.files = files(facts.asked, base, html)
+        facts.opened, facts.moved = [reading(card) for card in cards], [moved(card) for card in cards]
+        facts.focus = page.evaluate(FOCUS, STOPS)
+
+        facts.width[wide, mode] = page.evaluate(WIDTH)
+        page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
+        facts.opened_answers = page.evaluate(ANSWERS)
+        facts.width[wide, mode, "with all unfolded"] = page.evaluate(WIDTH)
+        page.evaluate(SLIM)
+        facts.violations = violations(page, rules)
+        page.evaluate(FILL)
+        page.evaluate(THEME, other_mode)
+        facts.width[wide, other_mode] = page.evaluate(WIDTH)
+        page.set_viewport_size({"width": other_width, "height": tall})
+        facts.width[other_width, other_mode] = page.evaluate(WIDTH)
+        page.set_viewport_size({"width": wide, "height": tall})
+        page.evaluate(EMPTY)
+        facts.violations += violations(page, CONTRAST)
+        if rules != RULES:
+            page.evaluate(THEME, mode)
+            facts.violations += violations(page, RULES)
+    finally:
+        page.unroute_all()
+        for event, act in heard.items():
+            page.remove_listener(event, act)
+    return facts
+
+
+def reading(card):
+    """What a card of the page shows now."""
+    return Reading(card.get_attribute("data-explorer"), **card.evaluate(READ))
+
+
+def moved(card):
+    """The card after its first slider was moved."""
+    slider = card.locator("input[type=range]").first
+    slider.evaluate(SET, slider.evaluate("s => Number(s.min) + 0.7 * (s.max - s.min)"))
+    card.evaluate(REST)
+    return reading(card)
+
+
+def files(asked, base, html):
+    """The files of the site among the addresses: path → bytes over the wire, bytes."""
+    paths = {html / unquote(urlsplit(url.removeprefix(base)).path) for url in asked if url.startswith(base)}
+    return {path.relative_to(html).as_posix(): sent(path) for path in paths if path.is_file()}
+
+
+class EveryVisit:
+    """What holds at every visit, whatever its width and mode."""
+
+    def test_asks_no_other_host_and_reports_no_problem(self, facts):
+        """No console error, no failed request, no broken image."""
+        assert facts.problems == []
+        assert [url for url in facts.asked if not url.startswith((facts.base, "data:"))] == []
+
+    def test_has_a_title_a_heading_and_all_its_formulas(self, facts):
+        look = facts.look
+        (heading,) = look.titles
+        assert heading and facts.title.endswith(TITLE)
+        assert look.bad_formulas == 0
+        math, drawn = look.formulas
+        assert math == drawn
+        raw = ("$$", "\\tag", "{pipeline}", "{explorer}", ":::")
+        assert [marks for marks in raw if marks in look.prose] == []
+
+    def test_explorers_show_the_numbers_of_vae_lib(self, page_name, facts):
+        """When the page opens, and after a slider was moved: the script of the site, which was made short."""
+        for opened, moved in zip(facts.opened, facts.moved, strict=True):
+            assert opened.fault == moved.fault == "", opened.name
+            if page_name in CHAPTERS:  # others may open in a state of their own
+                assert opened.state() == opening(opened.name)
+            opened.check()
+            moved.check()
+            assert moved.state() != opened.state(), opened.name
+
+    def test_nothing_moves_when_explorers_come_alive(self, facts):
+        assert [name for name, _ in facts.live] == [name for name, _ in facts.still]
+        for (name, live), (_, still) in zip(facts.live, facts.still, strict=True):
+            assert live == pytest.approx(still, abs=0.5), name
+
+    def test_nothing_jumps_while_the_page_arrives(self, facts):
+        """Its layout shift; that of the theme's search button is a tenth of the bound."""
+        assert sum(value for value, *_ in facts.jumped) < 0.005, facts.jumped
+
+    def test_the_skip_link_is_the_first_stop(self, facts):
+        link, targets, outline = facts.first_stop
+        assert (link, targets) == ("#main-content", 1)
+        assert outline != "none"
+
+    def test_focus_is_seen(self, page_name, facts):
+        if page_name == "book/03_elbo":  # which has all that can be focused
+            assert [stop for stop, _ in facts.focus] == list(STOPS)
+        colour = rgb((LIGHT, DARK)[facts.mode == "dark"]["prior"])
+        assert [found for found in facts.focus if found[1] != f"{colour} solid 3px"] == []
+
+    def test_explorers_have_the_colours_of_the_mode(self, facts):
+        dark = facts.mode == "dark"
+        assert [
+            card for card in facts.look.cards if card != [PAPER[dark], rgb((LIGHT, DARK)[dark]["ink"])]
+        ] == []
+
+    def test_the_page_does_not_scroll_sideways(self, facts):
+        assert {key: width for key, width in facts.width.items() if width > key[0]} == {}
+
+    def test_everyone_can_read_it(self, facts):
+        """axe-core finds nothing against WCAG 2.2 A, AA or best practice."""
+        assert facts.violations == []
