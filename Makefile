@@ -1,7 +1,7 @@
 # make book           the site: sets up .venv, runs the notebooks, writes the pages; SOLUTIONS=0 leaves the solutions out
 # make check          lint, then every test that needs no site and no browser
 # make test           make check, then make book and the tests that need the built book (make test-built)
-# make lint           style of the code, stored form of the notebooks, exercises, spelling
+# make lint           style of the code, types of the scripts, stored form of the notebooks, exercises, spelling
 # make serve          opens the site on localhost
 # make lab            opens the notebooks in JupyterLab
 # make notebooks      runs the notebooks and stores what they show; NOTEBOOKS=book/03_elbo.ipynb for one
@@ -110,8 +110,8 @@ lint: $(INSTALLED)
 	@$(PY) tools/notebooks.py check
 	@$(PY) -m tools.exercises check
 	@$(PY) -m codespell_lib
-	@$(PY) -m tools.npm $(if $(wildcard eslint.config.mjs),eslint .)
-	@$(PY) -m tools.npm $(if $(wildcard tsconfig.json),tsc -p .)
+	@$(PY) -m tools.npm eslint .
+	@$(PY) -m tools.npm tsc -p .
 
 # Plants small faults, one after the other, and tells which command sees each.
 mutations: $(INSTALLED)

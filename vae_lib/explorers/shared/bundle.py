@@ -1,8 +1,8 @@
 """Joins ES modules into one script, as a widget takes one module and a page opened from a folder loads none.
 
 Scripts are read by their lines, not parsed. What a script may therefore do at its top level is little:
-`import { a, b } from "./file.js";` (over several lines, too) and declarations of one name each, which begin in
-the first column. Anything else that begins with one of their words is an error.
+`import { a, b } from "./file.js";` (over several lines, too) and declarations of one name each, which begin
+in the first column. Anything else that begins with one of their words is an error.
 """
 
 from __future__ import annotations
