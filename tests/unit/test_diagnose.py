@@ -220,7 +220,7 @@ def test_a_convolutional_model_with_batch_norm_and_a_module_as_decode():
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
     assert diagnose(model, averaged, x).codes == ["pixel_mean"]
     (finding,) = diagnose(model, averaged, x).findings
-    assert "σ = 5.66, where pixels from 0.00 to 1.00 deviate by 0.50 at most, root mean square" in finding.found
+    assert "σ = 5.66, where pixels from 0.00 to 1.00 deviate by 0.50 at most, root" in finding.found
 
 
 def test_other_readings_of_the_second_output_are_fine_when_both_sides_agree():
