@@ -20,8 +20,8 @@ class VAE(nn.Module):
         latent_dim: J, the number of latent dimensions.
         hidden: widths of the encoder's hidden layers; the decoder has them in reverse.
         likelihood: p(x|z), a module of `vae_lib.likelihoods`; None is `Bernoulli()`.
-        seed: seed of the initial weights, drawn without touching torch's global generator; None draws
-            them from the global generator.
+        seed: seed of the initial weights. Torch's global generator of the CPU is left as it was; those of
+            accelerators are seeded and stay so. None draws from the global generator.
 
     Raises:
         ValueError: a size is not a whole number of at least 1.

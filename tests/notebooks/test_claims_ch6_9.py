@@ -6,11 +6,13 @@ import itertools
 import re
 
 import numpy as np
-from bookfiles import by_name
+import torch
+from bookfiles import SOURCES, by_name
 
+from vae_lib.datasets import load_digits
 from vae_lib.explorers import Reparameterization
 
-CH6 = by_name("06_reparameterization")
+CH6, CH7 = by_name("06_reparameterization"), by_name("07_reconstruction_loss")
 
 
 def printed(chapter, cell: str) -> str:
@@ -71,3 +73,28 @@ def test_no_setting_of_the_sliders_makes_the_score_function_the_quieter_one():
 def test_a_handful_of_draws_may_show_the_opposite():
     shown = Reparameterization(num_samples=5, seed=7).numbers()
     assert shown["score_variance"] < shown["pathwise_variance"]
+
+
+def test_only_the_narrow_gaussian_price_is_below_zero():
+    found = re.search(r"σ = 0.2, 0.5 and 1: (\S+), (\S+), (\S+) nats", printed(CH7, "fig-losses"))
+    narrow, middle, wide = map(float, found.groups())
+    assert narrow < 0 < middle < wide
+
+
+def test_with_beta_below_1_the_loss_is_no_bound_and_above_1_a_looser_one():
+    log_px = float(re.search(r"log p\(x\) = (\S+)", printed(CH7, "beta-bounds"))[1])
+    rows = re.findall(r"beta = (\S+): .* = (\S+) nats, its ELBO (\S+)", printed(CH7, "beta-bounds"))
+    half, one, two = (tuple(map(float, row)) for row in rows)
+    assert (half[0], one[0], two[0]) == (0.5, 1, 2)
+    assert half[1] > log_px + 0.1 and one[1] == one[2] and two[1] < two[2] < log_px
+
+
+def test_three_pixels_are_0_in_every_image():
+    digits = load_digits()
+    images = torch.cat([digits.x_train, digits.x_test])
+    assert (images == 0).all(0).nonzero().flatten().tolist() == [0, 32, 39]
+    assert "[0, 32, 39]" in printed(CH7, "spike")
+
+
+def test_squared_error_through_a_sigmoid_pulls_hardest_at_two_thirds():
+    assert "largest at m = 0.667" in printed(SOURCES[6], "exercise-7-4-solution-a")

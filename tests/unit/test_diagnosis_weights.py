@@ -183,7 +183,7 @@ def test_the_scale_that_a_weight_implies_is_given():
     ("weight", "codes"),
     [
         (0.00025, []),  # σ = 0.0894
-        (0.0075, []),  # σ = 0.49; grey values from 0 to 1 deviate from their mean by 0.5 at most
+        (0.0075, []),  # σ = 0.49; grey values from 0 to 1 have a standard deviation of 0.5 at most
         (0.0082, ["pixel_mean"]),  # σ = 0.512
         (1, ["pixel_mean"]),
     ],
@@ -195,7 +195,8 @@ def test_a_mean_over_pixels_may_be_a_choice_of_sigma_up_to_what_data_can_have(we
         sigma = (64 * weight / 2) ** 0.5
         (finding,) = found.findings
         assert finding.found.endswith(
-            f"before the KL: σ = {sigma:.3g}, where pixels from 0.00 to 1.00 deviate by 0.50 at most"
+            f"before the KL: σ = {sigma:.3g}, where pixels from 0.00 to 1.00 deviate by 0.50 at most, "
+            "root mean square"
         )
         assert finding.fix == "nll = ((params - x) / sigma).pow(2).sum() / (2 * len(x))"
     else:

@@ -84,6 +84,13 @@ def test_seeds_leave_the_global_generator_alone():
     VAE(6, 2, seed=0).generate(3, generator=torch.Generator().manual_seed(0))
 
 
+def test_a_seed_also_seeds_the_accelerators(monkeypatch):
+    seeded = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
+    VAE(6, 2, seed=3)
+    assert seeded == [3]
+
+
 def test_without_a_seed_the_global_generator_decides():
     with torch.random.fork_rng():
         torch.manual_seed(7)

@@ -188,7 +188,8 @@ def train(
         program: an object of one of the `PROGRAMS`.
         images: (N, D), from 0 to 255.
         epochs, batch_size, lr: as in `training.fit`.
-        seed: of the order of the images and of the noise; the global generator is left as it was.
+        seed: of the order of the images and of the noise; the CPU's global generator is left as it was,
+            those of accelerators stay seeded.
 
     Returns:
         For each epoch the means of both terms, nll and kl, as the program itself reports them.

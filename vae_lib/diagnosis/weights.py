@@ -95,13 +95,15 @@ def _averages(probe: Probe, seen: Observation, a: float, b: float, near: Callabl
 def _too_wide(reconstruction: ReconstructionTerm, ratio: float) -> str:
     """Why the implied scale cannot have been chosen; empty if it can.
 
-    The best σ² is the mean squared error (7.5), and no data deviate from their mean by more than half their
-    range (nor from their median, for a Laplace).
+    The best σ² is the mean squared error (7.5), and the root mean square deviation of data from their mean is
+    half their range at most (for a Laplace: the mean deviation from their median).
     """
     symbol, power, _ = WITH_A_SCALE[reconstruction.likelihood]
     low, high = (float(end) for end in torch.aminmax(reconstruction.target))
     scale, most = ratio**power, (high - low) / 2
+    average = "root mean square" if power == 0.5 else "mean"
     wide = f"{symbol} = {scale:.3g}, where pixels from {low:.2f} to {high:.2f} deviate by {most:.2f} at most"
+    wide += f", {average}"
     return wide if scale > most else ""
 
 
