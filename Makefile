@@ -21,7 +21,8 @@ PYTHON ?= python3
 # The book stays with or without its solutions until the other is asked for: make serve never brings them back.
 SOLUTIONS ?= $(or $(shell cat _build/book.stamp 2>/dev/null),1)
 PY := .venv/bin/python
-# Python compiles what is imported, and most of what is installed never is.
+# Python compiles what is imported, and most of what is installed never is; it has to keep what it compiled.
+unexport PYTHONDONTWRITEBYTECODE
 PIP := $(PY) -m pip install -qq --no-compile --disable-pip-version-check
 # Colab's own is torch==2.11.0, of which not every index has a small build.
 COLAB_TORCH ?= $(shell grep '^torch==' requirements.txt)

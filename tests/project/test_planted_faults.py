@@ -1,0 +1,27 @@
+"""The list of `make mutations` fits the repository as it is; that command itself takes too long for a test."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from tools.planted_faults import FAULTS
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_each_fault_changes_one_place_of_its_file():
+    texts = {fault.file: (ROOT / fault.file).read_text(encoding="utf-8") for fault in FAULTS}
+    assert [fault for fault in FAULTS if texts[fault.file].count(fault.right) != 1] == []
+    assert [fault for fault in FAULTS if fault.right == fault.wrong] == []
+
+
+def test_no_fault_is_listed_twice():
+    assert [
+        key for key, count in Counter((f.file, f.right, f.wrong) for f in FAULTS).items() if count > 1
+    ] == []
+
+
+def test_each_fault_names_tests_that_exist():
+    paths = {test.partition("::")[0] for fault in FAULTS for test in fault.tests}
+    assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
