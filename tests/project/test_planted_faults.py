@@ -1,4 +1,4 @@
-"""The list of `make mutations` fits the repository as it is; that command itself takes too long for a test."""
+"""The list of `make mutations` fits the repository as it is; the command itself takes too long for a test."""
 
 from __future__ import annotations
 

@@ -20,8 +20,7 @@ USED_WITHOUT_IMPORT = {
     "ipykernel": ("book/03_elbo.ipynb", '"name": "python3"'),
     "jsonschema": ("requirements.in", "jsonschema=="),  # pinned only: nbformat needs it
     "jupyter-book": ("Makefile", "jupyter-book build"),
-    "nbval": ("pyproject.toml", "--nbval"),
-    "pytest-xdist": ("Makefile", "pytest -n"),
+    "pytest-xdist": ("Makefile", "-n $(WORKERS)"),
     "ruff": ("Makefile", "ruff check"),
     "sphinx-book-theme": ("_config.yml", "- sphinx_book_theme"),
 }
