@@ -9,8 +9,8 @@ from programs import BUGS, decode, encode, examine, images, kl_terms, variant
 from torch import nn
 
 from vae_lib import diagnose
+from vae_lib.diagnosis import adapt, probe
 from vae_lib.diagnosis.gallery import Right
-from vae_lib.diagnosis.probe import Probe
 from vae_lib.objective import elbo
 
 pytestmark = pytest.mark.usefixtures("global_rng_untouched")
@@ -28,6 +28,27 @@ def test_the_first_argument_may_be_the_image_if_its_name_says_so():
 
     for loss in (by_name, both):
         assert diagnose(Right(64, 8, seed=0), loss, images() / 255).likelihood == "Bernoulli of logits"
+
+
+@pytest.mark.parametrize(
+    "name", ["x", "X", "target", "targets", "inputs", "images", "data", "batch", "original"]
+)
+def test_these_names_of_a_first_argument_mean_the_image(name):
+    assert adapt.argument_order(eval(f"lambda {name}, out, mu, logvar: 0")) == ("x", "params", "mu", "logvar")
+
+
+def test_a_penalty_is_computed_with_the_weights_of_the_model():
+    """Though decode was tried with others."""
+    program = Right(64, 8, seed=0)
+
+    def loss(model, x):
+        logits, mu, logvar = model(x)
+        return model.loss(logits, x, mu, logvar) + sum((p**2).sum() for p in model.parameters())
+
+    penalty = sum((p**2).sum() for p in program.parameters()).item()
+    (finding,) = diagnose(program, loss, images() / 255).findings
+    assert finding.code == "loss_constant"
+    assert float(finding.found.split(" nats")[0]) == pytest.approx(penalty, rel=1e-4)
 
 
 def test_a_step_may_also_decode_the_mean():
@@ -89,22 +110,29 @@ def test_a_loss_may_use_what_encode_has_kept():
     assert diagnose(program, loss, images() / 255).codes == ["loss_constant"]
 
 
-@pytest.mark.parametrize(("size", "calls"), [(3e-5, 10), (1e-3, 400)])
-def test_a_loss_that_varies_is_averaged_from_a_limit_on(size, calls):
-    """Relative: a smaller change of the gradients from draw to draw is taken for rounding."""
-    count = 0
+@pytest.mark.parametrize(
+    ("unit", "variation", "averaged"),
+    [
+        (1.0, 3e-5, False),  # relative: rounding up to 1e-4
+        (1.0, 1e-3, True),
+        (1e-6, 2e-4, False),  # absolute: rounding up to 1e-9
+        (1e-5, 1e-2, True),
+    ],
+)
+def test_a_loss_that_varies_is_averaged_from_a_limit_on(unit, variation, averaged, monkeypatch):
+    monkeypatch.setattr(probe, "DRAWS", 20)
+    calls = 0
 
     def loss(logits, x, mu, logvar):
-        nonlocal count
-        count += 1
-        return Right.loss(program, logits, x, mu, logvar) * (1 + size * torch.rand(()))
+        nonlocal calls
+        calls += 1
+        return program.loss(logits, x, mu, logvar) * unit * (1 + variation * torch.rand(()))
 
     program = Right(64, 8, seed=0)
-    probe = Probe(program, loss, images() / 255, seed=0)
-    probe.first_run()
-    observation = probe.observe()
-    assert (count > calls) is (calls == 400)
-    assert observation.tolerance == (1e-3 if calls == 10 else 0.2)
+    step = probe.Probe(program, loss, images() / 255, seed=0)
+    step.first_run()
+    observation = step.observe()
+    assert (calls, observation.tolerance) == ((23, 0.2) if averaged else (3, 1e-3))
 
 
 # Models
