@@ -137,7 +137,7 @@ def test_the_text_of_a_finding():
     [
         (Diagnosis(()), "the reconstruction could not be checked; in the rest nothing wrong was found"),
         (Diagnosis((), "Laplace"), "nothing wrong found: Laplace"),
-        (Diagnosis((), "Laplace", 4.0), "nothing wrong found: Laplace, β = 4"),
+        (Diagnosis((), "Laplace", 4.5678), "nothing wrong found: Laplace, β = 4.57"),
         (Diagnosis((), "Laplace", 4.0, ("the width", "the rest")),
          "nothing wrong found: Laplace, β = 4\nnot checked: the width\nnot checked: the rest"),
     ],

@@ -115,7 +115,7 @@ def test_a_loss_may_use_what_encode_has_kept():
     [
         (1.0, 3e-5, False),  # relative: rounding up to 1e-4
         (1.0, 1e-3, True),
-        (1e-6, 2e-4, False),  # absolute: rounding up to 1e-9
+        (1e-6, 1e-3, False),  # absolute: rounding up to 1e-9
         (1e-5, 1e-2, True),
     ],
 )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -36,15 +36,16 @@ ROUNDED, ZERO = 2e-3, 1e-6  # relative; and 0, absolute
 CLOSE = 0.05  # a wrong number is called close
 
 
-class Exercise(Protocol):
+class Exercise(ABC):
     """What `check` needs of an exercise."""
 
+    @abstractmethod
     def examine(self, answer: object) -> str | None:
         """None if the answer is right, else a message that says what is wrong; NotAttempted for a stub."""
 
 
 @dataclass(frozen=True)
-class Choice:
+class Choice(Exercise):
     """A letter. `right` is the right one; `wrong` says for each other letter what speaks against it."""
 
     right: str
@@ -61,7 +62,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Numbers:
+class Numbers(Exercise):
     """One number or several.
 
     `right` computes them, by name. `mistakes` are usual wrong values: message -> {name: value}; all values of
@@ -119,7 +120,7 @@ class Numbers:
 
 
 @dataclass(frozen=True)
-class Function:
+class Function(Exercise):
     """A function, called with fresh random inputs.
 
     Attributes:

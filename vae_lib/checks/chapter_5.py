@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vae_lib.checks import compare
-from vae_lib.checks.answers import Choice, Function, Numbers
+from vae_lib.checks.answers import Choice, Exercise, Function, Numbers
 from vae_lib.checks.calls import Unusable, attempted, call, kind_of, lower_first, to_float32
 from vae_lib.checks.draws import OTHER_SIZES, SIZES, Draw
 
@@ -28,7 +28,7 @@ def _recorded(z: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class MonteCarloMean:
+class MonteCarloMean(Exercise):
     """monte_carlo_mean(f, mu, logvar, L, generator).
 
     An answer may draw in its own order, so its z are not known beforehand: f records each z that it is given,

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vae_lib import gaussian
 from vae_lib.checks import chapter_8, compare
-from vae_lib.checks.answers import Choice, Function, Numbers
+from vae_lib.checks.answers import Choice, Exercise, Function, Numbers
 from vae_lib.checks.calls import NotAttempted, Unusable, attempted, call, kind_of
 from vae_lib.checks.chapter_5 import MonteCarloMean
 from vae_lib.checks.chapter_7 import bernoulli_nll
@@ -33,7 +33,7 @@ def _half_mended(pixels: bool = True, latents: bool = True, sigmoid: bool = True
 
 
 @dataclass(frozen=True)
-class Sample:
+class Sample(Exercise):
     """mended_sample(mu, logvar, generator): one draw of z. Its draws are examined like those of exercise 5.1."""
 
     def examine(self, answer: object) -> str | None:
@@ -111,7 +111,7 @@ WRONG_SHAPES = {
 
 
 @dataclass(frozen=True)
-class KLTester:
+class KLTester(Exercise):
     """kl_is_right(kl_function), a test that a learner writes: True for each right KL, False for each wrong one."""
 
     def examine(self, answer: object) -> str | None:
@@ -150,7 +150,7 @@ class KLTester:
 
 
 @dataclass(frozen=True)
-class Codes:
+class Codes(Exercise):
     """Codes of `diagnose`, in any order.
 
     Attributes:
