@@ -113,6 +113,8 @@ def test_keyboard_alone(name, card):
             page.keyboard.press("Enter")
             explorer.rest()
             assert explorer.state()[key] == pytest.approx(typed, rel=1e-3)
+            position = float(explorer.input(key).input_value())
+            assert (10**position if trait.log else position) == pytest.approx(typed, rel=0.2), "its thumb"
         page.keyboard.press("Tab")
     explorer.rest()
     assert page.evaluate("document.activeElement.textContent") == "Reset"
@@ -319,7 +321,8 @@ def test_without_javascript(name, silent):
     root = silent(name, 1280)
     assert root.locator("svg path").count() > 5
     assert root.locator(".controls").is_hidden()
-    assert root.locator(".words").inner_text()
+    words = root.locator(".words").inner_text()
+    assert len(words.split()) >= 15 and root.get_by_role("img").get_attribute("aria-label") == words
     data = json.loads(root.get_attribute("data-spec"))["data"]
     numbers = (EXPLORERS[name](_data=data) if data else EXPLORERS[name]()).numbers()
     for key, value in numbers.items():

@@ -30,7 +30,7 @@ def test_the_download_of_an_exercise_has_no_solution(source, html):
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
-def test_the_solution_page_shows_them(source, html):
+def test_the_solution_page_shows_every_solution(source, html):
     name = tool.made_path(source, "solutions").relative_to(ROOT).with_suffix(".html")
     if "solutions" not in (ROOT / "_build" / "toc.yml").read_text(encoding="utf-8"):
         pytest.skip("the book was built with SOLUTIONS=0")
@@ -42,7 +42,7 @@ def test_the_solution_page_shows_them(source, html):
 
 
 @pytest.mark.parametrize(("solutions", "built"), [("1", False), ("0", True)])
-def test_another_choice_is_a_reason_to_build(solutions, built, html):
+def test_make_builds_again_for_another_choice_of_solutions(solutions, built, html):
     """So that a book with solutions is never taken for one without."""
     stands = (ROOT / "_build" / "book.stamp").read_text().strip()
     wanted = solutions if stands == "1" else {"1": "0", "0": "1"}[solutions]

@@ -36,7 +36,7 @@ class Halting(SubPathHandler):
         self.wfile.write(page[300_000:])
 
 
-def test_a_card_wakes_while_the_rest_of_its_page_is_on_the_way(html, tab):
+def test_a_card_works_before_the_whole_page_has_arrived(html, tab):
     with serving(Halting, html) as host:
         page = tab()
         page.goto(f"{host}{Halting.prefix}book/03_elbo.html", wait_until="commit")

@@ -30,7 +30,7 @@ def icons(html):
 
 
 class TestWide(EveryVisit):
-    def test_is_light(self, page_name, facts):
+    def test_weighs_at_most_700_kb(self, page_name, facts):
         """At most 0.7 MB over the wire, text gzipped as every host sends it, and 250 KB of script.
 
         The page to which a trained model and its test images are sent may weigh 1.0 MB.
@@ -42,7 +42,7 @@ class TestWide(EveryVisit):
         assert sum(scripts.values()) <= 250_000, scripts
         assert len(facts.files) >= 10
 
-    def test_pictures_below_the_fold_wait_and_their_place_is_kept_free(self, facts):
+    def test_images_load_late_and_have_a_size(self, facts):
         images = facts.look.images
         assert [
             src for src, loading, width, height, _ in images if loading != "lazy" or not width * height

@@ -72,7 +72,7 @@ def test_a_chapter_becomes_a_pdf(mode, width, served, tab):
         assert len(data) - len(printed(page)) > 5000
 
 
-def test_what_is_printed(served, tab):
+def test_print_shows_the_text_and_hides_the_controls(served, tab):
     page = tab(f"{served}book/03_elbo.html")
     card = page.locator(".vae-explorer.live")
     card.wait_for()
@@ -96,7 +96,7 @@ def test_what_is_printed(served, tab):
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
 @pytest.mark.parametrize("name", ["03_elbo", "07_reconstruction_loss"])
-def test_paper_is_light(name, mode, served, tab):
+def test_print_has_the_colours_of_the_light_mode(name, mode, served, tab):
     """Redrawn before the print is taken, and back afterwards."""
     page = tab(f"{served}book/{name}.html", mode=mode)
     canvases = page.locator(".vae-explorer.live:not([data-busy]) canvas")

@@ -39,7 +39,7 @@ def test_screen_reader_hears_the_verdict_of_an_open_answer(served, tab):
     assert spoken(page) == opened + [(text, False) for text in texts[2:]]
 
 
-def test_hints_keep_their_look(served, tab):
+def test_hints_keep_the_marker_of_the_browser(served, tab):
     page = tab(f"{served}book/exercises/03_elbo.html")
     hint = page.locator("article section > details > summary").first
     assert hint.evaluate(MARKS) == ["none", "disclosure-closed"]

@@ -49,7 +49,7 @@ def test_first_screen_says_what_this_is(width, mode, served, tab):
 @pytest.mark.parametrize(
     ("door", "target"), [("Read", CHAPTERS[0]), ("Run", "#run-it"), ("Teach", "#teach-with-it")]
 )
-def test_doors_lead_on(door, target, served, tab):
+def test_the_whole_door_is_a_link(door, target, served, tab):
     """The whole card is the link, not its first word alone."""
     page = tab(f"{served}{LANDING}.html")
     page.locator(".doors li").filter(has_text=door).click(position={"x": 200, "y": 60})

@@ -12,14 +12,14 @@ from vae_lib.palette import PALETTE
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_stylesheet_has_the_palette(html):
+def test_the_stylesheet_has_the_palette_of_vae_lib(html):
     css = (html / "_static" / "colours.css").read_text(encoding="utf-8")
     for name, (light, dark) in PALETTE.items():
         assert css.count(f"--{name}:{light};") == 1
         assert css.count(f"--{name}:{dark};") == 1
 
 
-def test_a_changed_explorer_is_built_anew(html):
+def test_make_builds_again_when_an_explorer_changed(html):
     """make builds the book when the class, the script or the style of one is newer, and not otherwise."""
     files = [
         file.relative_to(ROOT).as_posix()

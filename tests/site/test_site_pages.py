@@ -87,7 +87,7 @@ def test_numbered_equations_can_be_linked(page_name, html):
         assert page.find(id="eq-" + number.replace(".", "-")) is not None, number
 
 
-def test_policy_is_sent(served):
+def test_pages_are_served_with_a_content_policy(served):
     """Without it, that no page breaks it would say nothing."""
     with urlopen(served + "book/intro.html") as answer:
         assert "default-src 'self'" in answer.headers["Content-Security-Policy"]

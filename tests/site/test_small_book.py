@@ -108,7 +108,7 @@ def test_bad_formulas_are_named(built):
     assert all("bad.md" in line for line in named)
 
 
-def test_good_page(built):
+def test_a_good_page_has_its_boxes_links_and_formulas(built):
     page = (built[1] / "_build" / "html" / "book" / "good.html").read_text(encoding="utf-8")
     assert '<blockquote class="box box-correction">' in page
     assert page.count("<blockquote") == 2

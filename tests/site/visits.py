@@ -265,7 +265,7 @@ class EveryVisit:
             assert live == pytest.approx(still, abs=0.5), name
 
     def test_nothing_jumps_while_the_page_arrives(self, facts):
-        """Its layout shift is below 0.1, where browsers call it good. Fonts that come late move it by 0.03."""
+        """Its layout shift is below 0.1, which counts as good. Fonts that come late add 0.03."""
         assert sum(value for value, *_ in facts.jumped) < 0.1, facts.jumped
 
     def test_the_skip_link_is_the_first_stop(self, facts):
