@@ -2,7 +2,7 @@
 
 fonts.css holds the fonts themselves, cut down to the characters in use: 57 KB as sent. So a page that is
 opened from a folder has them, too, and no request can be late. A script at the head of a page begins to load
-them at once: then they are there before the first paint, and the layout does not shift.
+them at once, so that they are there before the first paint and the layout does not shift.
 """
 
 import base64
