@@ -1,4 +1,4 @@
-"""Data for the explorers that show what was computed before."""
+"""Small data for each explorer that shows what was computed before: a function of the explorer's name."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ import functools
 import torch
 
 from vae_lib import datasets, gallery
-from vae_lib.explorers import rate_distortion, which_bug
+from vae_lib.explorers import EXPLORERS
 from vae_lib.explorers.latent import SNAPSHOTS
+from vae_lib.explorers.rate_distortion import pack
 from vae_lib.explorers.shared import network
+from vae_lib.explorers.which_bug import EPOCHS, cases
 from vae_lib.models import VAE
 from vae_lib.training import fit
 
 
 @functools.cache
 def latent() -> dict:
-    """A model that learned for a few seconds less than that of chapter 8."""
+    """A smaller stand-in for the model of chapter 8."""
     return network.pack(dict(enumerate(trained())), *images_and_labels())
 
 
@@ -33,13 +35,14 @@ def trained() -> list[VAE]:
     return kept
 
 
-def images_and_labels():
+def images_and_labels() -> tuple[torch.Tensor, torch.Tensor]:
+    """The test images of the digits."""
     digits = datasets.load_digits()
     return digits.x_test, digits.y_test
 
 
-def nine_runs() -> dict:
-    """Nine σ as training might leave them: the sharper, the more nats and the less error."""
+def rate_distortion() -> dict:
+    """Runs at nine σ: the smaller σ, the more nats and the less error."""
     g = torch.Generator().manual_seed(0)
     variances = torch.tensor([0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.15, 0.1], dtype=torch.float64)
     runs = []
@@ -54,24 +57,24 @@ def nine_runs() -> dict:
                 "samples": torch.rand(8, 64, generator=g),
             }
         )
-    return rate_distortion.pack(torch.rand(8, 64, generator=g), runs)
+    return pack(torch.rand(8, 64, generator=g), runs)
 
 
 @functools.cache
-def bugs() -> dict:
-    """Small programs of chapter 9 that learned from 64 images."""
+def which_bug() -> dict:
+    """The programs of chapter 9, smaller, trained on 64 images."""
     torch.set_num_threads(1)
     digits = datasets.load_digits()
     programs = {code: kind(64, 8, hidden=(16,), seed=0) for code, kind in gallery.PROGRAMS.items()}
     generator = torch.Generator().manual_seed(0)
-    curves = {code: gallery.train(program, 255 * digits.x_train[:64], epochs=which_bug.EPOCHS)
+    curves = {code: gallery.train(program, 255 * digits.x_train[:64], epochs=EPOCHS)
               for code, program in programs.items()}  # fmt: skip
     prints = {code: gallery.fingerprint(program, 255 * digits.x_test, generator=generator)
               for code, program in programs.items()}  # fmt: skip
     samples = {
         code: program.generate(6, generator=generator, mean=True) for code, program in programs.items()
     }
-    return which_bug.cases(curves, prints, samples)
+    return cases(curves, prints, samples)
 
 
-DATA = {"latent": latent, "rate_distortion": nine_runs, "which_bug": bugs}
+DATA = {name: globals()[name] for name, cls in EXPLORERS.items() if cls.required_counts}

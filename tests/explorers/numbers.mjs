@@ -1,4 +1,4 @@
-// One request a line, one answer a line: what an explorer says at a state, or the first draws of a seed.
+// One request a line, one answer a line: what an explorer says at some states, or the first draws of a seed.
 
 import { createInterface } from "node:readline";
 
@@ -6,13 +6,15 @@ import { readied } from "../../vae_lib/explorers/shared/card.js";
 import { normals } from "../../vae_lib/explorers/shared/random.js";
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const { name, state, data, seed, count } = JSON.parse(line);
+  const { name, states, data, seed, count } = JSON.parse(line);
   if (name) {
     const { explorer } = await import(`../../vae_lib/explorers/${name}.js`);
-    const cache = readied(explorer, state, data);
-    const numbers = explorer.numbers(state, cache);
-    const { outputs, room } = explorer;
-    console.log(JSON.stringify({ numbers, outputs, room, words: explorer.describe(state, numbers, cache) }));
+    const answers = states.map((/** @type {any} */ state) => {
+      const cache = readied(explorer, state, data);
+      const numbers = explorer.numbers(state, cache);
+      return { numbers, words: explorer.describe(state, numbers, cache) };
+    });
+    console.log(JSON.stringify({ outputs: explorer.outputs, room: explorer.room, answers }));
   } else {
     const draws = new Float64Array(count);
     normals(seed)(draws, 0, count);

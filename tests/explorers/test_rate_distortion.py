@@ -7,7 +7,7 @@ import math
 
 import pytest
 import torch
-from examples import nine_runs
+from examples import rate_distortion
 
 from vae_lib.explorers import RateDistortion
 from vae_lib.explorers.rate_distortion import pack
@@ -89,7 +89,7 @@ def test_the_numbers_are_those_of_the_objective():
 
 
 def test_example_collapses_as_sigma_rises():
-    rows = [RateDistortion(_data=nine_runs(), run=run).numbers() for run in range(1, 10)]
+    rows = [RateDistortion(_data=rate_distortion(), run=run).numbers() for run in range(1, 10)]
     active = [row["active_units"] for row in rows]
     assert active == sorted(active, reverse=True) and active[0] == 8 and active[-1] == 0
     assert [row["kl"] for row in rows] == sorted((row["kl"] for row in rows), reverse=True)

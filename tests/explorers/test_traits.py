@@ -14,6 +14,7 @@ import pytest
 from examples import DATA
 from setuptools import build_meta
 
+from vae_lib import explorers
 from vae_lib.explorers import EXPLORERS, KL, Latent
 from vae_lib.explorers.shared import base
 from vae_lib.explorers.shared.panel import KernelPanel
@@ -117,6 +118,35 @@ def test_unknown_traits_are_named():
         KL(sigm=1.0)
 
 
+def test_explorers_are_found_in_their_folder():
+    """A module and a script for each, in the order of the chapters; each can be imported by its name."""
+    found = {path.stem for path in base.SCRIPTS.glob("*.js")}
+    assert set(EXPLORERS) == found == {path.stem for path in base.SCRIPTS.glob("*.py")} - {"__init__"}
+    chapters = [cls.chapter for cls in EXPLORERS.values()]
+    assert chapters == sorted(chapters)
+    assert all(getattr(explorers, cls.__name__) is cls for cls in EXPLORERS.values())
+    assert set(explorers.__all__) == {"EXPLORERS", "Explorer", *(cls.__name__ for cls in EXPLORERS.values())}
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("x = 1", r"odd.py must define one subclass of Explorer, found 0"),
+        ("class A(Explorer):\n    chapter = 1\nclass B(Explorer):\n    chapter = 1", "found 2"),
+        ("class A(Explorer):\n    pass", "A must have the class attribute chapter"),
+    ],
+)
+def test_a_module_without_its_explorer_is_named(tmp_path, monkeypatch, source, words):
+    head = "from vae_lib.explorers.shared.base import Explorer\n"
+    (tmp_path / "odd.py").write_text(head + source, encoding="utf-8")
+    (tmp_path / "odd.js").write_text("export const explorer = {};\n", encoding="utf-8")
+    monkeypatch.setattr(explorers, "__path__", [str(tmp_path)])
+    monkeypatch.setattr(base, "SCRIPTS", tmp_path)
+    monkeypatch.delitem(sys.modules, "vae_lib.explorers.odd", raising=False)
+    with pytest.raises(TypeError, match=words):
+        explorers._explorer_of("odd")
+
+
 @each_explorer
 def test_repr_makes_the_same_explorer(name):
     cls = EXPLORERS[name]
@@ -144,18 +174,9 @@ def test_class_says_what_it_shows(name):
     cls = EXPLORERS[name]
     assert cls.__module__ == f"vae_lib.explorers.{name}"
     assert cls.question.endswith("?") and len(cls.question) < 80
+    assert cls.chapter in range(1, 10)
     assert all(f"`{key}`" in cls.__doc__ for key in cls.parameters()), "each trait is named in the docstring"
     assert cls.numbers.__doc__
-
-
-@each_explorer
-def test_one_script_for_notebook_and_site(name):
-    """The notebook's module and the site's script hold the same explorer."""
-    script = base.source(base.SCRIPTS / f"{name}.js")
-    assert script in EXPLORERS[name]._esm and script in base.site_script(EXPLORERS)
-    assert not re.search(r"^(import|export) ", script, re.M)
-    imported = re.findall(r"import {(.*?)}", (base.SCRIPTS / f"{name}.js").read_text(encoding="utf-8"), re.S)
-    assert not any(" as " in names for names in imported), "in one script a name cannot change"
 
 
 def test_the_wheel_carries_scripts_and_styles(tmp_path, monkeypatch):
@@ -165,8 +186,10 @@ def test_the_wheel_carries_scripts_and_styles(tmp_path, monkeypatch):
         shutil.copy(root / file, tmp_path)
     monkeypatch.chdir(tmp_path)
     inside = zipfile.ZipFile(build_meta.build_wheel(".")).namelist()
-    for name in ("shared/base.js", "shared/explorers.css", *(f"{name}.js" for name in EXPLORERS)):
-        assert f"vae_lib/explorers/{name}" in inside
+    scripts = [path.relative_to(root) for path in base.SCRIPTS.rglob("*.js")]
+    assert len(scripts) > 2 * len(EXPLORERS) - 2, "explorers and what they share"
+    for path in (*scripts, (base.SHARED / "explorers.css").relative_to(root)):
+        assert path.as_posix() in inside
 
 
 def test_panel_opens_within_its_bounds():

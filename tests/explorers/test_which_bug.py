@@ -6,7 +6,7 @@ import json
 
 import pytest
 import torch
-from examples import bugs
+from examples import which_bug as bugs
 
 from vae_lib.diagnosis.gallery import PROGRAMS, Fingerprint
 from vae_lib.explorers import WhichBug, which_bug

@@ -2,36 +2,41 @@
 
 In a notebook they are widgets (anywidget): `KL()` shows one, `explorer.sigma` reads a slider,
 `explorer.sigma = 0.3` moves it. On the site the same script runs without a kernel.
+Each module of this folder defines one explorer; `EXPLORERS` is found from them.
 """
 
-from vae_lib.explorers.elbo_gap import ElboGap
-from vae_lib.explorers.generative import Generative
-from vae_lib.explorers.implied_beta import ImpliedBeta
-from vae_lib.explorers.kl import KL
-from vae_lib.explorers.latent import Latent
-from vae_lib.explorers.monte_carlo import MonteCarlo
-from vae_lib.explorers.naive_monte_carlo import NaiveMonteCarlo
-from vae_lib.explorers.rate_distortion import RateDistortion
-from vae_lib.explorers.reconstruction_loss import ReconstructionLoss
-from vae_lib.explorers.reparameterization import Reparameterization
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
 from vae_lib.explorers.shared.base import Explorer
-from vae_lib.explorers.which_bug import WhichBug
 
+
+def _explorer_of(module_name: str) -> type[Explorer]:
+    """The one subclass of `Explorer` that a module of this folder defines.
+
+    Raises:
+        TypeError: it defines none, or several, or the class does not say which chapter shows it.
+    """
+    module = importlib.import_module(f"{__name__}.{module_name}")
+    found = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Explorer) and value.__module__ == module.__name__
+    ]
+    if len(found) != 1:
+        raise TypeError(f"{module_name}.py must define one subclass of Explorer, found {len(found)}")
+    if not isinstance(getattr(found[0], "chapter", None), int):
+        raise TypeError(f"{found[0].__name__} must have the class attribute chapter, a whole number")
+    return found[0]
+
+
+_CLASSES = [_explorer_of(module.name) for module in pkgutil.iter_modules(__path__) if not module.ispkg]
+# In the order of the chapters.
 EXPLORERS: dict[str, type[Explorer]] = {
-    cls.name: cls
-    for cls in (
-        Generative,
-        NaiveMonteCarlo,
-        ElboGap,
-        KL,
-        MonteCarlo,
-        Reparameterization,
-        ReconstructionLoss,
-        ImpliedBeta,
-        Latent,
-        RateDistortion,
-        WhichBug,
-    )
+    cls.name: cls for cls in sorted(_CLASSES, key=lambda cls: (cls.chapter, cls.name))
 }
+globals().update({cls.__name__: cls for cls in _CLASSES})  # from vae_lib.explorers import KL
 
-__all__ = ["EXPLORERS", "Explorer", *sorted(cls.__name__ for cls in EXPLORERS.values())]
+__all__ = ["EXPLORERS", "Explorer", *(cls.__name__ for cls in EXPLORERS.values())]

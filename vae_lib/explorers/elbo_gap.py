@@ -17,6 +17,7 @@ class ElboGap(Explorer):
     Traits: `mu` and `sigma`, mean and standard deviation of q.
     """
 
+    chapter = 3
     question = "Where do the nats go when q moves?"
     mu = Slider(1.25, -1.0, 3.0, 0.01, "μ, mean of q", color="approximate")
     sigma = Slider(0.1, 0.1, 2.0, 0.01, "σ, standard deviation of q", color="approximate")

@@ -20,6 +20,7 @@ class Generative(Explorer):
     They open with the mean ink at the lower left of the training threes and eights, to two decimals.
     """
 
+    chapter = 1
     question = "Can a classifier be certain where it has seen nothing?"
     x = Slider(0.9, -0.5, 1.5, 0.01, "x, ink at the lower left")
     mean_3 = Slider(0.16, 0.0, 0.2, 0.01, "mean of the threes", color="likelihood")

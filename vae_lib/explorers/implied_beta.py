@@ -54,6 +54,7 @@ class ImpliedBeta(Explorer):
     `D` pixels, `J` latent dimensions, `B` images.
     """
 
+    chapter = 7
     question = "Which β does this line of code train?"
     reconstruction = Choice(
         "mse",

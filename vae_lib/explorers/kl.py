@@ -16,6 +16,7 @@ class KL(Explorer):
     Traits: `mu` and `sigma`, mean and standard deviation of q.
     """
 
+    chapter = 4
     question = "What does KL charge for a mean and a width?"
     mu = Slider(1.0, -3.0, 3.0, 0.01, "μ, mean of q", color="approximate")
     sigma = Slider(0.4, 0.1, 3.0, 0.01, "σ, standard deviation of q", color="approximate")

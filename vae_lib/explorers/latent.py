@@ -10,7 +10,7 @@ from vae_lib import gaussian, objective
 from vae_lib.explorers.shared import network
 from vae_lib.explorers.shared.base import LEVELS, Explorer, Pixels, Slider
 
-SNAPSHOTS, IMAGES = 6, 359  # epochs whose weights are kept, and test images
+SNAPSHOTS, IMAGES = 6, 359  # numbers of epochs whose weights are kept, and of test images
 FACE = (
     "........",
     ".##..##.",
@@ -35,8 +35,9 @@ class Latent(Explorer):
         ValueError: a trait is out of its bounds, or `_data` does not hold 6 snapshots and 359 images.
     """
 
+    chapter = 8
     question = "Which of the two terms notices that this is no digit?"
-    wants, packed_by = {"snapshots": SNAPSHOTS, "images": IMAGES}, "network.pack"
+    required_counts, builder = {"snapshots": SNAPSHOTS, "images": IMAGES}, "network.pack"
     drawing = Pixels([LEVELS * (pixel == "#") for row in FACE for pixel in row], "draw here")
     image = Slider(0, 0, IMAGES, 1, "image", integer=True)
     snapshot = Slider(SNAPSHOTS - 1, 0, SNAPSHOTS - 1, 1, "training", integer=True)
@@ -45,8 +46,8 @@ class Latent(Explorer):
     seed = Slider(1, 0, 99, 1, "seed of ε", integer=True)
 
     @staticmethod
-    def held(data: Mapping) -> tuple[int, ...]:
-        """How many snapshots and images."""
+    def counts(data: Mapping) -> tuple[int, ...]:
+        """Numbers of snapshots and of images."""
         return len(data.get("weights", ())), len(data.get("labels", ()))
 
     def numbers(self) -> dict[str, float]:

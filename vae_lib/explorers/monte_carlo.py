@@ -16,6 +16,7 @@ class MonteCarlo(Explorer):
     Traits: `num_samples` (L), `sigma`, the standard deviation of q, and `seed` of the draws.
     """
 
+    chapter = 5
     question = "How far does an average of L draws miss?"
     num_samples = Slider(6500, 1, MOST_DRAWS, 0.01, "L, number of draws", log=True, integer=True)
     sigma = Slider(0.5, 0.05, 2.0, 0.01, "σ, standard deviation of q", color="approximate")

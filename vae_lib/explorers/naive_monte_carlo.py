@@ -17,6 +17,7 @@ class NaiveMonteCarlo(Explorer):
     Traits: `num_samples` (L), `J` latent dimensions, and `seed` of the draws.
     """
 
+    chapter = 2
     question = "How many draws from the prior does log p(x) take?"
     num_samples = Slider(10_000, 1, MOST_DRAWS, 0.01, "L, draws from the prior", log=True, integer=True)
     J = Slider(12, 1, 20, 1, "J, latent dimensions", integer=True)

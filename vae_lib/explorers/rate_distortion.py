@@ -83,13 +83,14 @@ class RateDistortion(Explorer):
         ValueError: `run` is out of its bounds, or `_data` does not hold nine runs and eight images.
     """
 
+    chapter = 8
     question = "Which latent dimensions survive when a nat gets dearer?"
-    wants, packed_by = {"runs": RUNS, "images": IMAGES}, "rate_distortion.pack"
+    required_counts, builder = {"runs": RUNS, "images": IMAGES}, "rate_distortion.pack"
     run = Slider(7, 1, RUNS, 1, "run, from a sharp to a blunt p(x|z)", integer=True)
 
     @staticmethod
-    def held(data: Mapping) -> tuple[int, ...]:
-        """How many runs, and images of as many pixels as `data` says."""
+    def counts(data: Mapping) -> tuple[int, ...]:
+        """Numbers of runs, and of images with as many pixels as `data` says."""
         images = len(base64.b64decode(data.get("originals", ""))) // (data.get("pixels") or math.inf)
         return len(data.get("runs", ())), int(images)
 

@@ -18,6 +18,7 @@ class ReconstructionLoss(Explorer):
     Traits: `p`, the decoder's mean; `x`, the grey value of the pixel; `sigma`, of the Gaussian decoder.
     """
 
+    chapter = 7
     question = "Is the loss of a perfectly predicted pixel 0?"
     p = Slider(0.5, 0.01, 0.99, 0.01, "p, the decoder’s mean", color="likelihood")
     x = Slider(0.5, 0.0, 1.0, 0.01, "x, grey value of the pixel")

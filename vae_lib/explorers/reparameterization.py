@@ -15,6 +15,7 @@ class Reparameterization(Explorer):
     Traits: `mu` and `sigma` of q, `num_samples` (L), and `seed` of the draws.
     """
 
+    chapter = 6
     question = "What does a draw know about the gradient?"
     mu = Slider(0.6, -1.0, 2.5, 0.01, "μ, mean of q", color="approximate")
     sigma = Slider(0.5, 0.05, 1.5, 0.01, "σ, standard deviation of q", color="approximate")

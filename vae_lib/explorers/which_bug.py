@@ -75,8 +75,9 @@ class WhichBug(Explorer):
         ValueError: a trait is out of its bounds, or `_data` does not hold 12 cases and 60 epochs.
     """
 
+    chapter = 9
     question = "Which line of this program is wrong?"
-    wants, packed_by = {"cases": len(ORDER), "epochs": EPOCHS}, "which_bug.cases"
+    required_counts, builder = {"cases": len(ORDER), "epochs": EPOCHS}, "which_bug.cases"
     case = Slider(1, 1, len(ORDER), 1, "case", integer=True, clears="guess")
     epoch = Slider(EPOCHS, 1, EPOCHS, 1, "epoch", integer=True)
     guess = Choice(
@@ -86,8 +87,8 @@ class WhichBug(Explorer):
     )
 
     @staticmethod
-    def held(data: Mapping) -> tuple[int, ...]:
-        """How many cases, and epochs of the shortest."""
+    def counts(data: Mapping) -> tuple[int, ...]:
+        """Numbers of cases, and of epochs of the shortest."""
         runs = data.get("cases", ())
         return len(runs), min((len(run.get("nll", ())) for run in runs), default=0)
 

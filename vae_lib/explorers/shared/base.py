@@ -158,11 +158,12 @@ class Pixels(traitlets.TraitType):
 class Explorer(anywidget.AnyWidget):
     """A figure with sliders: in a notebook a widget, on the site a script without a kernel.
 
-    A subclass names its `question` and its traits, and computes in `numbers()` with vae_lib what its
-    script, the file of the same name, shows. Every trait can be read and set while the figure is on
-    the screen: `explorer.sigma = 0.3` moves it. What was computed before, such as the weights of a trained
-    model, goes to the script as `_data`, a dictionary that JSON can hold; it belongs to no slider. Of a
-    subclass that needs it, `wants` says how many of what, `held` counts them, and `packed_by` makes it.
+    A subclass has a `question`, the number of the `chapter` that shows it, and traits; `numbers()` computes with
+    vae_lib what its script, the file of the same name, shows. Every trait can be read and set while the figure
+    is on the screen: `explorer.sigma = 0.3` moves it. What was computed before, such as the weights of a
+    trained model, goes to the script as `_data`, a dictionary that JSON can hold; it belongs to no slider. A
+    subclass that needs `_data` has `required_counts`, such as {"runs": 9}; `counts()`, which finds the actual
+    counts of given data; and `builder`, the name of the function that makes such data.
 
     Raises:
         ValueError: a trait is set to a value outside its bounds, or to something that is no number, or
@@ -171,8 +172,9 @@ class Explorer(anywidget.AnyWidget):
 
     name: str
     question: str
-    wants: Mapping[str, int] = {}
-    packed_by: str
+    chapter: int
+    required_counts: Mapping[str, int] = {}
+    builder: str
     _css = STYLE
     _spec = traitlets.Dict().tag(sync=True)
     _data = traitlets.Dict().tag(sync=True)
@@ -200,15 +202,16 @@ class Explorer(anywidget.AnyWidget):
     @traitlets.validate("_data")
     def _complete(self, proposal) -> dict:
         data = proposal["value"]
-        if data and self.wants and (held := self.held(data)) != tuple(self.wants.values()):
-            wanted = " and ".join(f"{count} {what}" for what, count in self.wants.items())
-            found = " and ".join(map(str, held))
-            raise ValueError(f"_data must hold {wanted}, packed by {self.packed_by}; got {found}")
+        required = self.required_counts
+        if data and required and (actual := self.counts(data)) != tuple(required.values()):
+            wanted = " and ".join(f"{count} {what}" for what, count in required.items())
+            found = " and ".join(map(str, actual))
+            raise ValueError(f"_data must hold {wanted}, built by {self.builder}; got {found}")
         return data
 
     @staticmethod
-    def held(data: Mapping) -> tuple[int, ...]:
-        """How many of each of what the class wants `data` holds."""
+    def counts(data: Mapping) -> tuple[int, ...]:
+        """The actual counts of `data`, in the order of `required_counts`."""
         raise NotImplementedError
 
     @traitlets.default("_spec")  # asked for once, when the state in which the explorer opens goes out

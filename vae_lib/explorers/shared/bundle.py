@@ -1,8 +1,8 @@
 """Joins ES modules into one script, as a widget takes one module and a page opened from a folder loads none.
 
-Scripts are read by their lines, not parsed. What a script may therefore do at its top level is little:
-`import { a, b } from "./file.js";` (over several lines, too) and declarations of one name each, which begin
-in the first column. Anything else that begins with one of their words is an error.
+Scripts are read line by line, not parsed. So a script may have few things at its top level: imports of the
+form `import { a, b } from "./file.js";`, on one line or several, and declarations of one name each, which begin
+in the first column. Other lines that begin with a word such as import or const are an error.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-IMPORT = re.compile(r'^import \{\s*([\w\s,]+?),?\s*\} from "(\.[\w./]+\.js)";\n', re.M)
+IMPORT = re.compile(r'^import \{\s*(\w+(?:,\s*\w+)*),?\s*\} from "(\.[\w./]+\.js)";\n', re.M)
 DECLARATION = re.compile(
     r"^(export )?(?:(?:const|let) (\w+) =|(?:async )?function\*? (\w+)\(|class (\w+)\b)", re.M
 )
