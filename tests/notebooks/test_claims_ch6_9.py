@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 
 import numpy as np
+import pytest
 import torch
-from bookfiles import SOURCES, by_name
+import torch.nn.functional as F
+from bookfiles import NOTEBOOKS, SOURCES
 
 from vae_lib.datasets import load_digits
 from vae_lib.explorers import Reparameterization
+from vae_lib.models import VAE
 
-CH6, CH7 = by_name("06_reparameterization"), by_name("07_reconstruction_loss")
+CH6, CH7, CH8, CH9 = NOTEBOOKS[5:]
 
 
 def printed(chapter, cell: str) -> str:
@@ -98,3 +102,39 @@ def test_three_pixels_are_0_in_every_image():
 
 def test_squared_error_through_a_sigmoid_pulls_hardest_at_two_thirds():
     assert "largest at m = 0.667" in printed(SOURCES[6], "exercise-7-4-solution-a")
+
+
+def test_a_density_of_grey_levels_ranks_no_models():
+    """A mean image with a narrow Gaussian at three pixels is above the VAEs of raw grey levels."""
+    nats = [float(v) for v in re.findall(r"(\S+) nats", printed(CH8, "spike-without-z"))]
+    vaes = [float(v) for v in re.findall(r"density  grey +about +(\d+)", printed(CH8, "likelihoods-table"))]
+    assert len(vaes) == 2 and nats == sorted(nats) and nats[-1] > max(vaes)
+
+
+@pytest.mark.parametrize(("gradient", "moved"), [(1e-6, 9.9), (1e-9, 0.909)])
+def test_adam_moves_by_its_step_size_only_where_the_gradient_is_above_its_epsilon(gradient, moved):
+    weight = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+    weight.grad = torch.full_like(weight, gradient)
+    torch.optim.Adam([weight], lr=10.0).step()
+    assert abs(-weight.item() - moved) < 0.01
+
+
+def test_a_sum_over_the_batch_in_both_terms_trains_no_other_beta():
+    betas = re.findall(r"β = (\S+)", printed(SOURCES[7], "exercise-8-3-solution-a"))
+    assert betas == ["1.00", "0.20"]
+
+
+def test_the_first_loss_does_not_tell_how_the_kl_is_reduced():
+    """So exercise 8.1 has to say it: with three reductions of the KL the first loss is near ln 2."""
+    small = load_digits(binarize=True).x_train[:64].reshape(-1, 1, 8, 8)
+    model, x = VAE(784, 8, seed=0), F.interpolate(small, size=(28, 28)).flatten(1)
+    mu, logvar = model.encode(x)
+    pixel = F.binary_cross_entropy_with_logits(model.decode(mu), x)
+    kl = 0.5 * (mu**2 + logvar.exp() - logvar - 1)
+    for reduced in (kl.sum(1).mean(), kl.mean(), kl.sum(1).mean() / 784):
+        assert abs(pixel + reduced - math.log(2)) < 0.15
+    assert "summed over the latent dimensions" in SOURCES[7].cell("exercise-8-1").source
+
+
+def test_two_wrong_means_collapse_as_one_does():
+    assert "active dimensions: 0;" in printed(CH9, "two-bugs")
