@@ -1,8 +1,8 @@
 """Joins ES modules into one script, as a widget takes one module and a page opened from a folder loads none.
 
 Scripts are read line by line, not parsed. So a script may have few things at its top level: imports of the
-form `import { a, b } from "./file.js";`, on one line or several, and declarations of one name each, which begin
-in the first column. Other lines that begin with a word such as import or const are an error.
+form `import { a, b } from "./file.js";`, on one line or several, and declarations of one name each, which
+begin in the first column. Other lines that begin with a word such as import or const are an error.
 """
 
 from __future__ import annotations
