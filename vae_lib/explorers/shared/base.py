@@ -160,10 +160,10 @@ class Explorer(anywidget.AnyWidget):
 
     A subclass has a `question`, the number of the `chapter` that shows it, and traits; `numbers()` computes
     with vae_lib what its script, the file of the same name, shows. Every trait can be read and set while the
-    figure is on the screen: `explorer.sigma = 0.3` moves it. What was computed before, such as the weights of a
-    trained model, goes to the script as `_data`, a dictionary that JSON can hold; it belongs to no slider. A
-    subclass that needs `_data` has `required_counts`, such as {"runs": 9}; `counts()`, which finds the actual
-    counts of given data; and `builder`, the name of the function that makes such data.
+    figure is on the screen: `explorer.sigma = 0.3` moves it. What was computed before, such as the weights of
+    a trained model, goes to the script as `_data`, a dictionary that JSON can hold; it belongs to no slider.
+    A subclass that needs `_data` has `required_counts`, such as {"runs": 9}; `counts()`, which finds the
+    actual counts of given data; and `builder`, the name of the function that makes such data.
 
     Raises:
         ValueError: a trait is set to a value outside its bounds, or to something that is no number, or
