@@ -1,10 +1,10 @@
 """The loss of the variational autoencoder, derived.
 
-Everything is per sample, in nats, with shape (B,); the batch mean is taken last. Inside the package the
-order of the derivation is the order of the floors: `gaussian` and `likelihoods` below, `estimators` and
-`objective` above them, `models` and `training` on top; `linear_gaussian` is the oracle where every quantity
-is known exactly. `diagnose` says what is wrong with a loss, and `gallery` holds programs whose loss is.
-`plotting` knows the mathematics; the mathematics does not know `plotting`.
+Everything is per sample, in nats, with shape (B,); the batch mean is taken last. The modules follow the
+derivation, and each imports only from those before it: `gaussian`, `likelihoods`, `linear_gaussian`,
+`estimators`, `objective`, `models`, `training`, `diagnosis`. `linear_gaussian` is a model for which every
+quantity is known exactly. `diagnose` says what is wrong with a loss, and `gallery` holds programs whose loss
+is wrong. `plotting` draws the book's figures; no other module needs it.
 """
 
 from vae_lib import (

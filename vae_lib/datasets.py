@@ -1,4 +1,4 @@
-"""The images: real 8×8 digits that are always there, and 28×28 ones on request. Flat rows in [0, 1]."""
+"""Loads images as flat rows in [0, 1]: 8×8 digits that come with scikit-learn, 28×28 ones on request."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def _missing(directory: Path) -> list[str]:
 
 
 def _fetch(directory: Path, url: str, md5: tuple[str, ...]) -> None:
-    """Bring what is missing or broken in `directory`; every file is checked before it takes its place."""
+    """Download what is missing or broken in `directory`; each file is checked before it is put there."""
     registry = {file: f"md5:{digest}" for file, digest in zip(_FILES, md5, strict=True)}
     fetcher = pooch.create(directory, url.rstrip("/") + "/", registry=registry, retry_if_failed=2)
     for file in _FILES:

@@ -1,4 +1,4 @@
-"""Monte Carlo estimates: of log p(x) (chapters 2 and 3) and of gradients (chapter 6), with what they cost."""
+"""Monte Carlo estimates of log p(x) (chapters 2 and 3) and of gradients (chapter 6)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vae_lib import _validate as require
 def log_marginal_naive(
     model: nn.Module, x: Tensor, num_samples: int, *, generator: torch.Generator | None = None
 ) -> Tensor:
-    """log of (1/L) Σₗ p(x|zₗ) with zₗ from the prior: right on average before the log, but wasteful.
+    """log of (1/L) Σₗ p(x|zₗ) with zₗ from the prior: unbiased before the log is taken, but wasteful.
 
     Args:
         model: anything with latent_dim, decode(z) and a likelihood.

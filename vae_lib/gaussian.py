@@ -1,4 +1,4 @@
-"""Diagonal Gaussians: the prior, the approximate posterior and what lies between them (chapters 4 and 6)."""
+"""Diagonal Gaussians: KL divergences, densities and draws (chapters 4 and 6)."""
 
 from __future__ import annotations
 

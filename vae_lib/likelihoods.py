@@ -1,4 +1,4 @@
-"""What the decoder's output means: p(x|z), its log in nats with every constant kept (chapter 7).
+"""Likelihoods: what the decoder's output means. log p(x|z) is in nats, with every constant (chapter 7).
 
 Each likelihood is a small module with `log_prob(x, params)`, `mean(params)` and `sample(params)`;
 `params` is what the decoder puts out, in the shape of x.
@@ -59,7 +59,7 @@ class _Likelihood(nn.Module):
 
 
 def _log_prob(likelihood: nn.Module, x: Tensor, params: Tensor) -> Tensor:
-    """log p(x|z) for data that is checked already; what defines `log_prob` itself is asked by that name."""
+    """log p(x|z) of data that is checked already: not checked again, unless `log_prob` is overridden."""
     ours = getattr(type(likelihood), "log_prob", None) is _Likelihood.log_prob
     return likelihood._log_prob(x, params) if ours else likelihood.log_prob(x, params)
 

@@ -1,4 +1,4 @@
-"""The oracle: a decoder for which log p(x), the posterior and the gap are known exactly (chapters 2 and 3).
+"""The oracle of chapters 2 and 3: a linear model for which log p(x), posterior and gap are known exactly.
 
 p(z) = N(0, I) and p(x|z) = N(x; W z + b, σ² I), so p(x) = N(x; b, W Wᵀ + σ² I). With W and σ fitted to data
 this is probabilistic principal component analysis (Tipping & Bishop, 1999).

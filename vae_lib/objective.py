@@ -69,7 +69,7 @@ def elbo(
 def _elbo(
     model: nn.Module, x: Tensor, num_samples: int, beta: float, generator: torch.Generator | None
 ) -> ELBO:
-    """`elbo` for data that has passed `_validate.model_data`: checks shapes, which is free, but no values."""
+    """`elbo` of data that has passed `_validate.model_data`: only shapes are checked, which costs nothing."""
     mu, logvar = model.encode(x)
     require.same_shape(mu=mu, logvar=logvar)
     require.matrix("mu", mu, "J")

@@ -1,4 +1,4 @@
-"""One colour, one meaning: the only definition of the book's colours.
+"""The colours of the book, each with one meaning. They are defined here only.
 
 The stylesheet of the site, the matplotlib figures and the pipeline drawing all take their colours
 from here. Each pair is (light mode, dark mode); every one has a contrast of at least 5:1 on its

@@ -1,4 +1,4 @@
-"""The five steps in a loop (chapter 8), and an honest evaluation of the result."""
+"""The training loop of chapter 8, and the evaluation of what it has trained."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vae_lib.objective import _elbo
 
 @dataclass
 class History:
-    """What happened, one entry per finished epoch: means over the images it saw, in nats.
+    """One entry per finished epoch: means over its images, in nats.
 
     Attributes:
         loss: minus the mean of reconstruction − β · kl.
@@ -37,7 +37,7 @@ class History:
 
 
 class TrainingFailed(RuntimeError):
-    """The loss became NaN or infinite. `history` holds the finished epochs, `epoch` and `step` the place.
+    """The loss became NaN or infinite: in `epoch` and `step`; `history` holds the epochs finished before.
 
     The step that failed was not applied to the model.
     """
@@ -191,7 +191,7 @@ def evaluate(
 
 
 def _adam(model: nn.Module, lr: float) -> torch.optim.Adam:
-    """Adam with all parameters in one fused call where this torch and device have it."""
+    """Adam, which updates all parameters in one call where this version of torch and this device can."""
     try:
         return torch.optim.Adam(model.parameters(), lr=lr, fused=True)
     except RuntimeError:

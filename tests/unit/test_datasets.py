@@ -1,4 +1,4 @@
-"""The digits that are always there; idx files from a folder, and from a server that the test itself runs."""
+"""The digits of scikit-learn; idx files from a folder, and from a server that the test itself runs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = datasets._FILES
 # Digits
 
 
-def test_digits_are_split_by_the_rule():
+def test_every_fifth_digit_is_a_test_row():
     split, raw = load_digits(), sklearn_datasets.load_digits()
     test = np.arange(1797) % 5 == 4
     for x, y, rows in ((split.x_train, split.y_train, ~test), (split.x_test, split.y_test, test)):
@@ -135,7 +135,7 @@ def test_files_that_do_not_belong_together_are_refused(target, source, named, fo
         load_mnist(folder)
 
 
-def test_a_missing_file_is_named_and_the_way_out_too(folder):
+def test_a_missing_file_is_named_with_both_remedies(folder):
     (folder / TEST_LABELS).unlink()
     with pytest.raises(FileNotFoundError) as caught:
         load_mnist(folder)
@@ -203,7 +203,7 @@ def test_files_are_downloaded_once_and_then_read_from_the_cache(load, server, ar
 
 
 @pytest.mark.parametrize("load", LOADERS.values())
-def test_nothing_is_downloaded_unasked(load, server, folder, tmp_path):
+def test_nothing_is_downloaded_without_being_asked_to(load, server, folder, tmp_path):
     with pytest.raises(FileNotFoundError, match="download=True"):
         load(cache=tmp_path / "cache")
     load(folder, download=True)
@@ -234,7 +234,7 @@ def test_each_data_set_has_its_own_place_in_the_cache(variable, server, arrays, 
 
 
 @pytest.mark.usefixtures("bare")
-def test_a_folder_of_the_system_is_read_and_spares_the_download(server, folder, arrays, tmp_path):
+def test_a_folder_of_the_system_is_read_instead_of_a_download(server, folder, arrays, tmp_path):
     system = tmp_path / "system" / "fashion-mnist"
     system.parent.mkdir()
     folder.rename(system)
@@ -275,7 +275,7 @@ def test_a_download_shows_its_progress(server, tmp_path, capsys):
     assert "%|" not in capsys.readouterr().err
 
 
-def test_a_mirror_takes_the_place_of_the_address(server, arrays, tmp_path, monkeypatch):
+def test_base_url_replaces_the_usual_address(server, arrays, tmp_path, monkeypatch):
     monkeypatch.setattr(datasets, "_MNIST", ("http://127.0.0.1:9/", datasets._MNIST[1]))
     split = load_mnist(cache=tmp_path / "cache", download=True, base_url=server.url.rstrip("/"))
     assert_right(split, arrays)

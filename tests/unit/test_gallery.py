@@ -1,4 +1,4 @@
-"""The gallery: each program differs from the right one in one line, and by what chapter 9 says."""
+"""Each program of the gallery differs from the right one in one line, with the effect of chapter 9."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_the_right_program_is_the_loop_of_the_library(images):
         ("no_kl", 1, 0),
     ],
 )
-def test_factors_of_the_terms(code, of_nll, of_kl, images):
+def test_bugs_in_a_term_multiply_it_by_their_factor(code, of_nll, of_kl, images):
     nll, kl, _ = one_step("right", images)
     assert one_step(code, images)[:2] == pytest.approx((of_nll * nll, of_kl * kl), rel=1e-5)
     assert 0.9 < nll / (D * math.log(2)) < 1.1, "an untrained model is near D ln 2"
@@ -81,7 +81,7 @@ def test_bugs_in_the_draw_leave_the_kl_alone(code, images):
     assert other[1] == kl and other[0] != nll and other[0] == pytest.approx(nll, rel=0.02)
 
 
-def test_without_a_gradient_through_z_the_encoder_hears_the_kl_alone(images):
+def test_without_a_gradient_through_z_only_the_kl_trains_the_encoder(images):
     _, _, slopes = one_step("no_gradient_through_z", images)
     program = Right(D, J, seed=0)
     kl = program.kl(*program.encode(images / 255))

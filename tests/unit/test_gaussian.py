@@ -46,6 +46,15 @@ def test_kl_of_a_single_logvar_is_right_in_float32(size, sign):
     assert float(result) == pytest.approx(kl_truth(0, float(logvar)), rel=1e-3, abs=1e-44)
 
 
+@pytest.mark.parametrize("sign", [-1, 1])
+@pytest.mark.parametrize("size", [1e-20, 1e-5, 1e-3, 1.99e-3, 2.01e-3, 5e-3, 0.1, 3])
+def test_kl_of_a_single_logvar_is_right_to_twelve_digits_in_float64(size, sign):
+    """Near 0 by the series, up to its last term; from 0.002 on by expm1, which loses three digits there."""
+    logvar = torch.tensor([[sign * size]], dtype=torch.float64)
+    result = gaussian.kl_to_standard_normal(torch.zeros_like(logvar), logvar)
+    assert float(result) == pytest.approx(kl_truth(0, float(logvar)), rel=1e-12)
+
+
 @settings(max_examples=200)
 @given(mu=FLOAT32.filter(lambda v: abs(v) < 1e18), logvar=FLOAT32.filter(lambda v: -1e38 < v < 88))
 def test_kl_is_right_to_a_tenth_of_a_percent_for_every_float32(mu, logvar):
@@ -80,7 +89,7 @@ def test_kl_gradients_are_mu_and_half_of_variance_minus_one(dtype):
     assert torch.equal(logvar.grad, torch.expm1(logvar) / 2)
 
 
-def test_kl_gradients_twice():
+def test_kl_can_be_differentiated_twice():
     mu = torch.tensor([[0.7, -1.0], [0.1, 2.0]], dtype=torch.float64, requires_grad=True)
     logvar = torch.tensor([[1e-4, -2.0], [0.0, 1.5]], dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(gaussian.kl_to_standard_normal, (mu, logvar))
@@ -149,7 +158,7 @@ def test_every_row_dimension_and_sample_has_its_own_noise(num_samples, shape, ge
     assert len(z.unique()) == z.numel()
 
 
-def test_moments_of_the_draws(generator, within_5_standard_errors):
+def test_draws_have_mean_mu_and_variance_sigma_squared(generator, within_5_standard_errors):
     mu, logvar = torch.tensor([[1.5, -2.0]]), torch.tensor([[-2.0, 1.0]])
     z = gaussian.reparameterize(mu, logvar, 100_000, generator=generator)
     within_5_standard_errors(z, mu)
@@ -267,15 +276,20 @@ def test_empty_and_integer_tensors_are_refused(function, value_error):
 
 @pytest.mark.parametrize("function", [gaussian.kl_to_standard_normal, gaussian.reparameterize])
 @pytest.mark.parametrize("shape", [(3,), (2, 3, 4)], ids=str)
-def test_only_a_batch_of_rows_will_do(function, shape, value_error):
+def test_anything_but_a_batch_of_rows_is_refused(function, shape, value_error):
     with value_error("(B, J)", shape):
         function(torch.zeros(shape), torch.zeros(shape))
 
 
-@pytest.mark.parametrize("z", [(4,), (4, 1), (2, 4, 3), (3, 2)], ids=str)
+@pytest.mark.parametrize("z", [(4,), (4, 1), (2, 4, 3), (3, 2), ()], ids=str)
 def test_points_must_end_in_the_shape_of_mu(z, value_error):
     with value_error(z, (4, 2)):
         gaussian.log_prob(torch.zeros(z), torch.zeros(4, 2), torch.zeros(4, 2))
+
+
+def test_a_density_needs_an_axis_to_sum_over(value_error):
+    with value_error("the shape of mu, ()"):
+        gaussian.log_prob(torch.zeros(()), torch.zeros(()), torch.zeros(()))
 
 
 @pytest.mark.parametrize("eps", [(4,), (4, 1), (1, 2), (3, 4, 2)], ids=str)
@@ -290,6 +304,6 @@ def test_num_samples_must_be_a_count(num_samples, value_error):
         gaussian.reparameterize(torch.zeros(4, 2), torch.zeros(4, 2), num_samples)
 
 
-def test_a_tensor_is_wanted():
+def test_a_list_is_refused():
     with pytest.raises(TypeError, match="got list"):
         gaussian.kl_to_standard_normal([[0.0]], torch.zeros(1, 1))

@@ -16,9 +16,9 @@ from vae_lib.likelihoods import Bernoulli, ContinuousBernoulli, Gaussian
 ALL = [Bernoulli(), ContinuousBernoulli(), Gaussian(0.3), Gaussian(0.3, learn_sigma=True)]
 BERNOULLI_KINDS = ALL[:2]
 DTYPES = [torch.float32, torch.float64]
-LOGITS = [s * v for v in (1e-8, 1e-4, 1e-3, 0.0999, 0.1, 0.1001, 0.5, 3.0, 40.0, 1e4) for s in (-1, 1)] + [
-    0.0
-]
+LOGITS = [
+    s * v for v in (1e-8, 1e-4, 1e-3, 0.01, 0.0999, 0.1, 0.1001, 0.5, 3.0, 40.0, 1e4) for s in (-1, 1)
+] + [0.0]
 
 
 def column(*values: float, dtype: torch.dtype = torch.float64) -> torch.Tensor:
@@ -122,10 +122,12 @@ def test_continuous_bernoulli_agrees_with_torch(generator):
     torch.testing.assert_close(ContinuousBernoulli().mean(logits), expected.mean)
 
 
-def test_continuous_bernoulli_gradient_is_x_minus_its_mean():
-    x, params = column(*[0.3] * len(LOGITS)), column(*LOGITS).requires_grad_()
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 3e-6), (torch.float64, 1e-12)])
+def test_continuous_bernoulli_gradient_is_x_minus_its_mean(dtype, tolerance):
+    x, params = column(*[0.3] * len(LOGITS), dtype=dtype), column(*LOGITS, dtype=dtype).requires_grad_()
     ContinuousBernoulli().log_prob(x, params).sum().backward()
-    torch.testing.assert_close(params.grad, x - ContinuousBernoulli().mean(params.detach()))
+    wanted = x.double() - ContinuousBernoulli().mean(params.detach().double())
+    torch.testing.assert_close(params.grad.double(), wanted, rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize("eta", [0.0, 5e-4, -0.5, 2.0, -30.0, 1e4, -1e4])
@@ -139,6 +141,34 @@ def test_continuous_bernoulli_samples(eta, generator, within_5_standard_errors):
     assert draws.min() >= 0 and draws.max() <= 1
     within_5_standard_errors(draws, float(mean))
     within_5_standard_errors((1 - draws if flip else draws) ** 2, float(second))
+
+
+@pytest.mark.parametrize(
+    ("eta", "dtype", "tolerance"),
+    [
+        (1e-5, torch.float32, 1.3e-6),  # up to 0.001 a uniform draw is taken, which is off by η/8 at most
+        (9e-4, torch.float64, 1.2e-4),
+        (1.1e-3, torch.float64, 1e-12),
+        (0.05, torch.float64, 1e-12),
+        (3.0, torch.float64, 1e-12),
+        (30.0, torch.float64, 1e-12),
+    ],
+)
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_continuous_bernoulli_samples_invert_the_distribution_function(eta, dtype, tolerance, sign):
+    params = torch.full((1000,), sign * eta, dtype=dtype)
+    x = ContinuousBernoulli().sample(params, generator=torch.Generator().manual_seed(0)).double()
+    u = torch.rand(1000, dtype=dtype, generator=torch.Generator().manual_seed(0)).double()
+    found = torch.expm1(sign * eta * x) / math.expm1(sign * eta)
+    torch.testing.assert_close(found, u if sign < 0 else 1 - u, rtol=0, atol=tolerance)
+
+
+def test_continuous_bernoulli_samples_stay_in_the_unit_interval(monkeypatch):
+    """Also where a generator returns 1, of which the formula takes the logarithm of 0."""
+    monkeypatch.setattr(torch, "rand", lambda shape, **kwargs: torch.ones(shape))
+    for params in (-torch.linspace(1e-3, 40, 20_000), torch.linspace(1e-3, 40, 20_000)):
+        x = ContinuousBernoulli().sample(params)
+        assert x.min() >= 0 and x.max() <= 1
 
 
 # Gaussian
@@ -270,7 +300,7 @@ def test_x_outside_the_unit_interval_is_refused(likelihood, x, named, value_erro
 
 
 @pytest.mark.parametrize("likelihood", BERNOULLI_KINDS, ids=by_name)
-def test_bytes_are_bytes_in_any_dtype(likelihood, value_error):
+def test_unscaled_bytes_are_recognized_in_any_dtype(likelihood, value_error):
     for dtype in (torch.uint8, torch.int64, torch.float32):
         with value_error("divide by 255"):
             likelihood.log_prob(torch.tensor([[0, 200]], dtype=dtype), torch.zeros(1, 2))

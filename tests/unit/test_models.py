@@ -30,7 +30,7 @@ def test_the_decoder_mirrors_the_encoder(hidden, encoder, decoder):
         assert isinstance(part[-1], nn.Linear)
 
 
-def test_defaults():
+def test_default_sizes_and_likelihood():
     model = VAE(64, 8)
     assert widths(model.encoder) == [(64, 128), (128, 16)]
     assert isinstance(model.likelihood, Bernoulli)
@@ -63,7 +63,7 @@ def test_decode_keeps_sample_axes(shape):
 
 @pytest.mark.parametrize("likelihood", [Bernoulli(), ContinuousBernoulli(), Gaussian(0.2)])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_generate_is_prior_decoder_likelihood(likelihood, dtype):
+def test_generate_draws_from_prior_decoder_and_likelihood(likelihood, dtype):
     model = VAE(6, 2, likelihood=likelihood, seed=0).to(dtype)
     seeded = torch.Generator().manual_seed(3)
     params = model.decode(torch.randn(5, 2, generator=seeded, dtype=dtype))

@@ -27,7 +27,7 @@ def x(generator) -> torch.Tensor:
 
 @pytest.mark.parametrize("num_samples", [1, 3])
 @pytest.mark.parametrize("beta", [0.0, 1.0, 4.0])
-def test_every_term_by_hand(model, x, num_samples, beta):
+def test_every_term_is_the_one_computed_by_hand(model, x, num_samples, beta):
     result = elbo(model, x, num_samples, beta, generator=torch.Generator().manual_seed(3))
     mu, logvar = model.encode(x)
     eps = torch.randn(num_samples, 4, 2, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
@@ -57,7 +57,7 @@ def test_the_gradient_reaches_every_parameter(model, x, generator):
         assert parameter.grad.isfinite().all() and parameter.grad.abs().sum() > 0, name
 
 
-def test_the_reconstruction_term_teaches_the_encoder_too(model, x, generator):
+def test_the_reconstruction_term_has_a_gradient_for_the_encoder(model, x, generator):
     elbo(model, x, beta=0.0, generator=generator).loss.backward()
     assert all(parameter.grad.abs().sum() > 0 for parameter in model.encoder.parameters())
 
@@ -93,7 +93,7 @@ def test_a_generator_makes_it_reproducible(model, x):
     assert torch.equal(first, again) and not torch.equal(first, other)
 
 
-def test_a_likelihood_of_ones_own_needs_only_log_prob(model, x, generator):
+def test_a_readers_own_likelihood_needs_only_log_prob(model, x, generator):
     class Laplace(nn.Module):
         def log_prob(self, x, params):
             return torch.distributions.Laplace(params, 1.0).log_prob(x).sum(-1)
@@ -103,7 +103,7 @@ def test_a_likelihood_of_ones_own_needs_only_log_prob(model, x, generator):
     assert result.elbo.shape == (4,) and (result.reconstruction < -20).all()
 
 
-def test_a_likelihood_with_a_formula_of_its_own_is_asked(model, x, generator):
+def test_an_overridden_log_prob_is_called(model, x, generator):
     class Tempered(Bernoulli):
         def log_prob(self, x, params):
             return super().log_prob(x, params) / 2

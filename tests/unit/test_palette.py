@@ -1,4 +1,4 @@
-"""Are the colours readable on the grounds they are printed on?"""
+"""Every colour is readable on its background, and colours that must be told apart differ."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_every_colour_is_readable(pair):
     assert contrast(dark, "#121212") >= 5  # the theme's dark ground
 
 
-def test_meanings_and_their_colours_are_all_there_and_all_different():
+def test_each_meaning_has_a_colour_of_its_own():
     assert set(PALETTE) == {"prior", "approximate", "likelihood", "posterior", "ink", "muted"}
     assert {name: (LIGHT[name], DARK[name]) for name in PALETTE} == PALETTE
     assert len(set(LIGHT.values())) == len(set(DARK.values())) == len(PALETTE)

@@ -43,7 +43,7 @@ def test_the_drawing_highlights_what_it_is_asked_to(highlight):
         assert "Highlighted" not in label
 
 
-def test_the_drawing_has_its_texts_and_follows_the_colours_of_the_page():
+def test_the_drawing_has_its_texts_and_the_colours_of_the_page():
     svg = pipeline_svg()
     texts = [text.text for text in ElementTree.fromstring(svg).iter("text")]
     for text in ("x", "encoder", "μ", "σ", "ε", "z", "decoder", "x′", "KL(q ‖ p(z))", "−log p(x|z)"):
@@ -52,7 +52,7 @@ def test_the_drawing_has_its_texts_and_follows_the_colours_of_the_page():
         assert f"var(--{name},{LIGHT[name]})" in svg
 
 
-def test_one_name_may_stand_alone():
+def test_highlight_may_be_one_name():
     assert pipeline_svg("kl") == pipeline_svg(["kl"]) != pipeline_svg()
 
 
@@ -64,7 +64,7 @@ def test_an_unknown_part_is_refused(highlight, value_error):
             draw(highlight)
 
 
-def test_in_a_notebook_it_is_a_drawing_and_elsewhere_a_sentence():
+def test_pipeline_is_a_drawing_in_a_notebook_and_a_sentence_elsewhere():
     drawing = pipeline("encoder", "mu_sigma")
     assert drawing._repr_html_() == pipeline_svg(("encoder", "mu_sigma"))
     assert repr(drawing).endswith("Highlighted here: encoder, mu sigma.")
@@ -86,7 +86,7 @@ def test_digits_are_drawn_row_by_row_and_upright():
     assert [ax.get_ylabel() for ax in axes] == ["x", "", "", "x′", "", ""]
 
 
-def test_images_with_gradient_and_no_labels_will_do():
+def test_images_with_gradient_and_without_labels_are_drawn():
     assert len(show_digits(torch.zeros(2, 64, requires_grad=True)).axes) == 2
 
 

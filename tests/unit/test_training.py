@@ -1,4 +1,4 @@
-"""Training and evaluation: the loop by hand, its history, its seeds, and every way in which it may end."""
+"""Training and evaluation: the loop, its history, its seeds, and every way in which it may end."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_a_seed_makes_training_reproducible():
     assert first != other and not torch.equal(w, w_other)
 
 
-def test_history_and_callback():
+def test_history_grows_by_one_entry_an_epoch_and_callback_sees_it():
     calls = []
 
     def callback(epoch, history):
@@ -145,7 +145,7 @@ def test_history_and_callback():
 
 
 @pytest.mark.parametrize("mode", [True, False])
-def test_the_mode_of_the_model_is_given_back(mode):
+def test_the_mode_of_the_model_is_restored(mode):
     model = OwnModel().train(mode)
     during = []
     model.dropout.register_forward_hook(lambda module, *_: during.append(module.training))
@@ -166,7 +166,7 @@ def test_every_likelihood_and_dtype_is_trained(likelihood, dtype):
         assert value.dtype == dtype and not torch.equal(value, before[name]), name
 
 
-def test_a_model_of_ones_own_is_trained():
+def test_a_readers_own_model_is_trained():
     torch.manual_seed(0)
     model = OwnModel()
     history = fit(model, X, epochs=30, batch_size=5, lr=1e-2, progress=False)
@@ -238,7 +238,7 @@ def test_everything_is_computed_where_the_model_is(likelihood):
 # The bar
 
 
-def test_the_bar_is_shown_and_can_be_off(capsys):
+def test_the_progress_bar_can_be_switched_off(capsys):
     fit(small_model(), X, epochs=3, batch_size=4)
     shown = capsys.readouterr()
     assert "epoch:" in shown.err and "/3 [" in shown.err and "%|" in shown.err
@@ -287,7 +287,7 @@ def test_ctrl_c_before_the_first_step_returns_an_empty_history(monkeypatch):
     assert len(history) == 0 and history.stopped == (0, 0)
 
 
-def test_nan_stops_with_the_place_named_and_the_history_attached():
+def test_a_nan_loss_stops_with_its_place_and_the_history():
     model = Interrupted(at=5).eval()
     before = Interrupted(at=5, error=KeyboardInterrupt)
     expected = fit(before, X, epochs=9, batch_size=4, progress=False)
@@ -315,7 +315,7 @@ def evaluate_or_nan(model: nn.Module) -> float:
         return math.nan
 
 
-def test_another_error_gives_the_mode_back_and_goes_on(capsys):
+def test_another_error_is_raised_and_the_mode_restored(capsys):
     model = Interrupted(at=2, error=ZeroDivisionError).eval()
     with pytest.raises(ZeroDivisionError):
         fit(model, X, epochs=1, batch_size=4)
@@ -445,7 +445,7 @@ def test_evaluate_is_reproducible_with_a_generator():
         (torch.zeros(2, 5), 1, ["D=6", (2, 5)]),
     ],
 )
-def test_evaluate_refuses_bad_arguments_and_gives_the_mode_back(x, num_samples, named, value_error):
+def test_evaluate_refuses_bad_arguments_and_restores_the_mode(x, num_samples, named, value_error):
     model = small_model()
     with value_error(*named):
         evaluate(model, x, num_samples)
