@@ -19,7 +19,8 @@ class ELBO:
         reconstruction: (B,), the mean over the L samples of log p(x|z).
         kl: (B,), KL(q(z|x) ‖ p(z)), exact.
         elbo: (B,), reconstruction − kl: the lower bound on log p(x), whatever β is.
-        loss: scalar, minus the batch mean of reconstruction − β · kl: what training minimizes.
+        loss: scalar, minus the batch mean of reconstruction − β · kl: what training minimizes. For β = 1
+            it estimates (3.6), which is a sum over the N images of the data, divided by N.
     """
 
     reconstruction: Tensor

@@ -51,6 +51,21 @@ def test_the_estimate_is_unbiased(num_samples, oracle_2d, generator, within_5_st
     torch.testing.assert_close(result.kl[:1], gaussian.kl_to_standard_normal(mu, logvar))
 
 
+def test_for_the_same_decoder_calls_more_images_beat_more_samples(model, generator):
+    """(5.4): the variance is (data part + noise part / L) / B, here with B·L = 8 decoder calls."""
+    images = torch.rand(200, 6, generator=generator, dtype=torch.float64).round()
+
+    def variance(L, B, repeats=150):
+        drawn = torch.randint(200, (repeats, B), generator=generator)
+        gradients = []
+        for batch in drawn:
+            loss = elbo(model, images[batch], L, generator=generator).loss
+            gradients.append(torch.cat([g.flatten() for g in torch.autograd.grad(loss, model.parameters())]))
+        return torch.stack(gradients).var(0).sum().item()
+
+    assert 1.2 * variance(1, 8) < variance(2, 4) < variance(8, 1) / 2
+
+
 def test_the_gradient_reaches_every_parameter(model, x, generator):
     elbo(model, x, generator=generator).loss.backward()
     for name, parameter in model.named_parameters():

@@ -67,7 +67,7 @@ EXERCISES = {
     "3.1": Numbers(
         right=lambda: {"the ELBO": -105.0},
         mistakes=lambda: {
-            "That is what the colleague reports: a lower bound above log p(x), by 45 nats.": {
+            "That is what the colleague reports: 45 nats above the bound with L = 5000, which only rises with L.": {
                 "the ELBO": -55.0
             },
             "A KL divergence of −25 is impossible, so it cannot simply be left out: what is it really?": {
