@@ -185,3 +185,14 @@ def test_the_errata_name_cells_and_tests_that_are_there():
         named = re.findall(r"`([\w-]+)`", entry.partition("**Right.**")[2])
         assert all(name in cells | tests for name in named), entry
         assert any(name in tests for name in named) or "`tests/unit/" in entry, entry
+
+
+def test_the_mean_is_a_bad_baseline_even_for_some_monotone_f():
+    """A step from -1 up to 1.5 at one standard deviation: plain is quieter than with b = E[f]."""
+    eps = np.linspace(-8, 8, 200_001)
+    weights = np.exp(-0.5 * eps**2) / np.exp(-0.5 * eps**2).sum()
+    f = np.where(eps < 1, -1.0, 1.5)
+    plain, with_baseline = (
+        (weights @ (v * eps) ** 2) - (weights @ (v * eps)) ** 2 for v in (f, f - weights @ f)
+    )
+    assert with_baseline > plain
