@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from bookfiles import NOTEBOOKS, SOURCES
+from bookfiles import BOOK, NOTEBOOKS, SOURCES
 
 from vae_lib.datasets import load_digits
 from vae_lib.explorers import Reparameterization
@@ -138,3 +138,61 @@ def test_the_first_loss_does_not_tell_how_the_kl_is_reduced():
 
 def test_two_wrong_means_collapse_as_one_does():
     assert "active dimensions: 0;" in printed(CH9, "two-bugs")
+
+
+def test_two_terms_with_a_leave_one_out_baseline_are_correlated():
+    covariance, error, square = re.findall(r"\d+\.\d+", printed(CH6, "leave-one-out-pairs"))[:3]
+    assert abs(float(covariance) - float(square)) < 3 * float(error)
+    assert float(re.search(r"correlation (\S+)", printed(CH6, "leave-one-out-pairs"))[1]) > 0.15
+
+
+def test_a_detached_draw_raises_nothing_in_the_loss_of_a_vae():
+    with_path, without = re.search(
+        r"length: (\d+) and (\d+); no error", printed(CH6, "wrong-detached")
+    ).groups()
+    assert int(with_path) > 0 and int(without) > 0
+
+
+@pytest.mark.parametrize(
+    ("chapter", "cell", "words"),
+    [
+        (CH8, "sample-distance", "nearest to the held-out images at σ = 0.14, 0.2 or 0.28: True"),
+        (CH8, "sample-distance", "farthest at σ = 0.85: True"),
+        (CH8, "best-gaussian", "share is over twice as large on binarized images: True"),
+        (CH8, "autoencoder-run", "lower than the VAE's by over 20 %: True"),
+        (CH8, "autoencoder-run", "lower than that of the run with σ = 0.1: False"),
+        (
+            CH9,
+            "nearly-right",
+            "sigma_is_exp_logvar loses, on average over four seeds, between 0.5 and 1.3 nats: True",
+        ),
+        (
+            CH9,
+            "nearly-right",
+            "one_eps_per_batch loses, on average over four seeds, between 0.5 and 1.3 nats: True",
+        ),
+    ],
+)
+def test_what_trained_models_show_was_measured(chapter, cell: str, words: str):
+    assert words in printed(chapter, cell)
+
+
+def test_the_errata_name_cells_and_tests_that_are_there():
+    entries = (BOOK / "errata.md").read_text(encoding="utf8").partition("For chapters 6 to 9")[2]
+    cells = {cell.id for notebook in (*NOTEBOOKS, *SOURCES) for cell in notebook.cells}
+    tests = {name for name in globals() if name.startswith("test_")}
+    for entry in re.findall(r"^- \*\*(?:(?!^- ).)*", entries, re.M | re.S):
+        named = re.findall(r"`([\w-]+)`", entry.partition("**Right.**")[2])
+        assert all(name in cells | tests for name in named), entry
+        assert any(name in tests for name in named) or "`tests/unit/" in entry, entry
+
+
+def test_the_mean_is_a_bad_baseline_even_for_some_monotone_f():
+    """A step from -1 up to 1.5 at one standard deviation: plain is quieter than with b = E[f]."""
+    eps = np.linspace(-8, 8, 200_001)
+    weights = np.exp(-0.5 * eps**2) / np.exp(-0.5 * eps**2).sum()
+    f = np.where(eps < 1, -1.0, 1.5)
+    plain, with_baseline = (
+        (weights @ (v * eps) ** 2) - (weights @ (v * eps)) ** 2 for v in (f, f - weights @ f)
+    )
+    assert with_baseline > plain
