@@ -135,14 +135,17 @@ def test_the_dtype_of_the_model_is_kept_and_no_gradient_made(estimate, dtype):
 
 
 @pytest.mark.parametrize("estimate", LOG_MARGINALS)
-def test_weights_of_minus_one_thousand_average_to_minus_one_thousand(estimate):
+@pytest.mark.parametrize("level", [-1000.0, 1020.0])
+@pytest.mark.parametrize("num_samples", [3, 56, 100])
+def test_equal_log_weights_average_to_themselves(estimate, level, num_samples):
+    """Exactly: the sum of the weights is taken in float64, also for a model in float32."""
+
     class PriorAsEncoder(VAE):
         def encode(self, x):
             return x.new_zeros(len(x), 2), x.new_zeros(len(x), 2)
 
-    model = PriorAsEncoder(6, 2, likelihood=ConstantLogProb(-1000.0), seed=0)
-    result = estimate(model, torch.zeros(3, 6), 100)
-    torch.testing.assert_close(result, torch.full((3,), -1000.0), rtol=1e-7, atol=0)
+    model = PriorAsEncoder(6, 2, likelihood=ConstantLogProb(level), seed=0)
+    assert estimate(model, torch.zeros(3, 6), num_samples).tolist() == [level] * 3
 
 
 # Chunks
@@ -207,6 +210,11 @@ for num_samples in (3, 50):
 def test_equal_weights_give_the_number_of_draws(level, dtype):
     size = effective_sample_size(torch.full((100, 3), level, dtype=dtype))
     torch.testing.assert_close(size, torch.full((3,), 100, dtype=dtype), rtol=1e-6, atol=0)
+
+
+def test_each_image_has_its_own_largest_weight():
+    size = effective_sample_size(torch.tensor([[0.0, -1000.0], [0.0, -1000.0], [-500.0, -1000.0]]))
+    assert size.tolist() == [2, 3]
 
 
 @given(st.lists(st.floats(-30, 0), min_size=1, max_size=20), st.floats(-1000, 1000))

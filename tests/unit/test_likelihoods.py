@@ -193,7 +193,7 @@ def test_sigma_is_a_parameter_only_when_it_is_learnt():
     other = Gaussian(2.0, learn_sigma=True)
     other.load_state_dict(learnt.state_dict())
     assert float(other.sigma.detach()) == pytest.approx(0.5)
-    assert "sigma=0.5, learn_sigma=True" in repr(learnt)
+    assert "sigma=0.5, learn_sigma=True" in repr(learnt) and "sigma=0.1235," in repr(Gaussian(0.123456))
 
 
 def test_the_best_sigma_squared_is_the_mean_squared_error(generator):
