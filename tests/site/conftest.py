@@ -139,7 +139,7 @@ def tab(browser, tabs):
             tabs[width, mode, scripts] = context.new_page()
         page = tabs[width, mode, scripts]
         page.set_viewport_size(size)
-        page.emulate_media(media="screen")
+        page.emulate_media(media="null")  # "screen" would hold for its PDF as well
         if problems is not None:
             for event, act in listeners(problems).items():
                 page.on(event, act)
