@@ -172,7 +172,7 @@ def monte_carlo(words, state, n):
         outside = words.maybe(", outside the band, as it is in about one run of twenty") is not None
         assert outside == (abs(n["error"]) > 2 * n["standard_error"]), "the band is two standard errors wide"
         words.take(". ")
-    sigma, spread = words.take("At σ = # one draw misses by # nats in a typical case, and ")
+    sigma, spread = words.take("At σ = # one draw misses by # nats (root mean square), and ")
     nodes, weights = np.polynomial.hermite_e.hermegauss(5)  # exact, as log p(x|z) has degree two
     values = running_example.log_lik(torch.from_numpy(0.6 + state["sigma"] * nodes)).numpy()
     weights /= weights.sum()

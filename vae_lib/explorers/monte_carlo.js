@@ -150,7 +150,7 @@ export const explorer = {
     const draws = num_samples === 1 ? "one draw" : `the first ${grouped(num_samples)} draws`;
     return `The mean of ${draws} is ${minus(estimate.toFixed(3))} nats, ` +
       `${Math.abs(error).toPrecision(2)} too ${error < 0 ? "low" : "high"}. ` + own +
-      `At σ = ${sigma} one draw misses by ${parts(sigma).spread.toPrecision(2)} nats in a typical case, and ` +
+      `At σ = ${sigma} one draw misses by ${parts(sigma).spread.toPrecision(2)} nats (root mean square), and ` +
       "each further correct digit costs a hundred times the draws.";
   },
 
