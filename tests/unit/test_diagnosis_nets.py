@@ -82,23 +82,23 @@ def test_a_sigmoid_is_seen_whatever_the_weights(std, layers):
     assert found.codes == [] and found.likelihood == "Bernoulli of probabilities"
 
 
-class OneSided(nn.Module):
-    """Negative only where all of many inputs are so: random z and weights rarely find that."""
+class Shifted(nn.Module):
+    """A linear decoder with a constant that is no parameter."""
 
-    def __init__(self, threshold):
+    def __init__(self, shift):
         super().__init__()
-        self.threshold, self.inner = threshold, nn.Linear(8, 64)
+        self.shift, self.linear = shift, nn.Linear(8, 64)
 
     def forward(self, z):
-        return self.inner(z) + self.threshold
+        return self.linear(z) + self.shift
 
 
-@pytest.mark.parametrize(("reach", "codes"), [(20.0, []), (1000.0, ["never_negative"])])
-def test_decode_is_tried_far_from_the_prior_and_with_wide_weights(reach, codes):
-    """A Linear of 8 inputs, plus a constant: z of 30 and weights of 2/√8 reach about 60 · 4 below it."""
+@pytest.mark.parametrize(("shift", "codes"), [(20.0, []), (1000.0, ["never_negative"])])
+def test_decode_is_tried_far_from_the_prior_and_with_wide_weights(shift, codes):
+    """Sums of 8 products of weights (2/√8) and z (30) have the standard deviation 60, which does not reach −1000."""
     program = variant()
     with torch.random.fork_rng():
-        program.decoder = OneSided(reach)
+        program.decoder = Shifted(shift)
     assert examine(program).codes == codes
 
 

@@ -341,10 +341,11 @@ def test_num_samples_must_be_a_count(estimate, num_samples, value_error):
         estimate(VAE(6, 2, seed=0), torch.zeros(2, 6), num_samples)
 
 
-@pytest.mark.parametrize("shapes", [((4, 2), (4, 1)), ((4, 1), (4, 2))], ids=str)
+@pytest.mark.parametrize("shapes", [((4, 2), (4, 1)), ((4, 1), (4, 2)), ((4,), (4,))], ids=str)
 def test_an_encoder_whose_outputs_do_not_match_is_refused(shapes, value_error):
     model = VAE(6, 2, seed=0)
     model.encode = lambda x: tuple(torch.zeros(shape) for shape in shapes)
+    model.decode = lambda z: torch.zeros(3, 4, 6)
     with value_error(*shapes):
         log_marginal_importance(model, torch.zeros(4, 6), 3)
 
