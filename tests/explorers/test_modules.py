@@ -10,9 +10,7 @@ import pytest
 from tools.npm import node_command
 
 
-@pytest.mark.parametrize(
-    "file", sorted(Path(__file__).parent.glob("*.test.mjs")), ids=lambda path: path.name
-)
+@pytest.mark.parametrize("file", sorted(Path(__file__).parent.glob("*.test.mjs")), ids=lambda path: path.name)
 def test_shared_module(file):
     run = subprocess.run([node_command(), file], capture_output=True, text=True, encoding="utf-8")
     assert run.returncode == 0, run.stdout
