@@ -1,5 +1,5 @@
-"""Explorers on the site: where a notebook's output stands for one, its card is put, drawn already,
-and the page gets the script that brings it to life."""
+"""Explorers on the site: the output of a notebook that stands for an explorer is replaced by its card with a
+still picture, and the page gets the script that makes it interactive."""
 
 import html
 import json
@@ -24,34 +24,34 @@ DRAW = base.SHARED / "still.mjs"
 
 
 def write(folder: Path):
-    """Put the script of all explorers, made short, and their stylesheet into `folder`, a part of the site."""
+    """Write the minified script of all explorers and their stylesheet into `folder`, a part of the site."""
     (folder / "explorers.js").write_text(shortened(base.site_script(EXPLORERS)), encoding="utf-8")
     (folder / "explorers.css").write_text(base.STYLE, encoding="utf-8")
 
 
 def shortened(script: str) -> str:
-    """The same script without comments and with short names, those of private members (#name), too."""
+    """The script without comments and with short names, also of private members (#name)."""
     uglify = npm.package("uglify-js") / "bin" / "uglifyjs"
     return run([uglify, "--compress", "passes=2", "--mangle", "--mangle-props", "regex=/^#/"], script)
 
 
-def run(arguments: list, given: str) -> str:
-    """What a node script answers."""
+def run(arguments: list, text: str) -> str:
+    """The output of a node script that gets `text` as input."""
     command = [npm.node_command(), *arguments]
-    done = subprocess.run(command, input=given, capture_output=True, text=True, encoding="utf-8")
+    done = subprocess.run(command, input=text, capture_output=True, text=True, encoding="utf-8")
     if done.returncode:
         raise ExtensionError(f"{Path(arguments[0]).name} failed: {done.stderr.strip()}")
     return done.stdout
 
 
 def draw(cards: list[dict]) -> list[str]:
-    """The inner HTML of each card, by the script that will run in the reader's browser."""
+    """The inner HTML of each card, made by the same modules that run in a browser."""
     answers = run([DRAW], "".join(json.dumps(card) + "\n" for card in cards))
     return [json.loads(line) for line in answers.splitlines()]
 
 
 class ExplorerHere(Directive):
-    """An explorer on a page that is no notebook; its name is the argument of the directive."""
+    """The directive `{explorer} NAME`, for a page that is no notebook."""
 
     required_arguments = 1
 
@@ -63,7 +63,7 @@ class ExplorerHere(Directive):
 
 
 def place_cards(app, pagename, templatename, context, doctree):
-    """Replace the stubs of a page by cards, each with an id of its own."""
+    """Replace the stubs of a page by cards; each card has its own id."""
     cards = []
     for name, state, data in STUB.findall(context.get("body", "")):
         state, data = (json.loads(html.unescape(text or "{}")) for text in (state, data))

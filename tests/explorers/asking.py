@@ -33,9 +33,13 @@ def ask(requests: list[dict]) -> list:
     return [json.loads(line) for line in run.stdout.splitlines()]
 
 
-def answers(name: str, at: list[dict]) -> dict:
-    """`outputs` and `room` of the script, and as `answers` its `numbers` and `words` at each state."""
-    return ask([{"name": name, "states": at, "data": DATA[name]() if name in DATA else {}}])[0]
+def answers(name: str, at: list[dict], widths: tuple[int, ...] = ()) -> dict:
+    """`outputs` and `room` of the script, and as `answers` its `numbers` and `words` at each state.
+
+    `drawings` of an answer are its pictures of these widths: their `texts`, and `handles` with what they set.
+    """
+    data = DATA[name]() if name in DATA else {}
+    return ask([{"name": name, "states": at, "data": data, "widths": widths}])[0]
 
 
 def places(trait: base.Slider | base.Choice | base.Pixels) -> list:

@@ -1,4 +1,4 @@
-"""A model as text: what it costs to round its weights, and what is refused."""
+"""A model as text: how much the rounding of its weights changes, and what is refused."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_no_weight_moves_by_more_than_half_a_step():
             assert unpacked[name].dtype == torch.float64
 
 
-def test_images_and_labels_come_back_as_they_were():
+def test_images_and_labels_are_unpacked_unchanged():
     x, y = images_and_labels()
     assert torch.equal(network.images(latent()), x.double())
     assert [int(label) for label in latent()["labels"]] == y.tolist()
@@ -67,7 +67,7 @@ def small(**changes) -> dict:
     return given | changes
 
 
-def test_a_layer_of_zeros_stays_one():
+def test_a_layer_of_zeros_is_unpacked_as_zeros():
     given = small()
     torch.nn.init.zeros_(given["snapshots"][0].encoder[0].weight)
     assert network.unpack(network.pack(**given), 0).encoder[0].weight.abs().max() == 0
@@ -94,7 +94,7 @@ def test_what_cannot_be_packed_is_refused(changes, words):
         network.pack(**small(**changes))
 
 
-def test_weights_that_are_no_numbers_are_refused():
+def test_weights_with_nan_are_refused():
     given = small()
     torch.nn.init.constant_(given["snapshots"][0].decoder[0].bias, float("nan"))
     with pytest.raises(ValueError, match=r"decoder\.0\.bias holds NaN"):
@@ -102,6 +102,6 @@ def test_weights_that_are_no_numbers_are_refused():
 
 
 @pytest.mark.parametrize("snapshot", [-1, 1])
-def test_snapshots_that_are_not_there_are_refused(snapshot):
+def test_missing_snapshots_are_refused(snapshot):
     with pytest.raises(ValueError, match=f"snapshot must be from 0 to 0, got {snapshot}"):
         network.unpack(network.pack(**small()), snapshot)

@@ -1,4 +1,4 @@
-"""What the explorer of σ is given: refused unless it fits together, and the numbers made from it."""
+"""The data of rate_distortion: what is refused, and the numbers that are computed from them."""
 
 from __future__ import annotations
 

@@ -53,6 +53,32 @@ def test_the_card_has_room_for_the_longest_words(name):
     assert len(longest) <= script["room"] <= len(longest) + 80, longest
 
 
+WIDTHS = (690, 340)  # on a computer and on a telephone
+
+
+@each_explorer
+def test_handles_and_words_are_where_they_belong(name):
+    """A handle sets the value at which it stands, and another beside it; words begin inside the picture."""
+    at = on_the_grid(name)
+    at = at[:: max(1, len(at) // 15)]
+    handles = 0
+    for state, answer in zip(at, answers(name, at, WIDTHS)["answers"], strict=True):
+        for drawing in answer["drawings"]:
+            for handle in drawing["handles"]:
+                handles += 1
+                here = {key: state[key] for key in handle["here"]}
+                assert handle["here"] == pytest.approx(here, rel=1e-6, abs=1e-6), (state, drawing["width"])
+                if name != "rate_distortion":  # whose handle goes from run to run
+                    (key, *_) = here
+                    moved = handle["right"][key] - here[key]
+                    backwards = key == "sigma_3"  # drawn on the left of its mean
+                    assert moved < 0 if backwards else moved >= 0, (key, state)
+                assert 0 <= handle["y"] <= drawing["height"]
+            for text in drawing["texts"]:
+                assert 0 <= text["y"] <= drawing["height"], (text, state, drawing["width"])
+    assert handles
+
+
 SEEDS = (0, 1, 7, 99)
 
 

@@ -1,4 +1,4 @@
-"""Explorers as Python objects: what may be set, what they say of themselves, what a page gets."""
+"""Explorers as Python objects: allowed values, documentation, and the HTML of a page without a kernel."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_pixels_are_kept_as_whole_numbers():
 
 
 @pytest.mark.parametrize("name", DATA)
-def test_data_travel_with_the_page(name):
+def test_data_are_part_of_the_page(name):
     data = DATA[name]()
     found = re.search(r' data-data="([^"]*)"><p>', EXPLORERS[name](_data=data).stub())
     assert json.loads(html.unescape(found[1])) == json.loads(json.dumps(data))
@@ -103,7 +103,7 @@ def test_data_travel_with_the_page(name):
 
 
 @pytest.mark.parametrize("name", DATA)
-def test_what_has_no_data_has_no_numbers(name):
+def test_numbers_need_data(name):
     with pytest.raises(ValueError, match="_data="):
         EXPLORERS[name]().numbers()
     with pytest.raises(ValueError, match=r"_data must hold .* got 0 and 0"):
@@ -164,13 +164,13 @@ def test_page_without_a_kernel_gets_the_state_and_words(name):
     assert EXPLORERS[name].question in html.unescape(found[3])
 
 
-def test_no_markup_in_colab(monkeypatch):
+def test_colab_gets_no_html(monkeypatch):
     monkeypatch.setitem(sys.modules, "google.colab", object())
     assert set(KL()._repr_mimebundle_()) == {"text/plain", "application/vnd.jupyter.widget-view+json"}
 
 
 @each_explorer
-def test_class_says_what_it_shows(name):
+def test_class_is_documented(name):
     cls = EXPLORERS[name]
     assert cls.__module__ == f"vae_lib.explorers.{name}"
     assert cls.question.endswith("?") and len(cls.question) < 80

@@ -1,4 +1,4 @@
-"""The runs that which_bug shows: complete, in an order of their own, and silent before a guess."""
+"""The runs of which_bug: complete, not in the order of the gallery, without true values before a guess."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_every_program_is_a_case_and_not_in_the_order_of_the_gallery():
     assert WhichBug(_data=there).numbers() == WhichBug(_data=bugs()).numbers()
 
 
-def test_what_was_evaluated_is_shown_after_a_guess_only():
+def test_true_values_are_hidden_before_a_guess():
     explorer = WhichBug(_data=which_bug.cases(**runs()), case=3, epoch=7)
     hidden = ("elbo", "elbo_lost", "kl", "active_units")
     assert [explorer.numbers()[name] for name in hidden] == [None] * 4
@@ -37,7 +37,7 @@ def test_what_was_evaluated_is_shown_after_a_guess_only():
     assert [explorer.numbers()[name] for name in hidden] == [-20.5, 0.0, 0.5, 1]
 
 
-def test_another_case_takes_the_guess_back():
+def test_another_case_resets_the_guess():
     explorer = WhichBug(_data=which_bug.cases(**runs()), case=3, guess="no_kl")
     assert explorer.guess == "no_kl", "a state given whole is kept"
     explorer.case = 3

@@ -389,3 +389,47 @@ def test_the_description_says_what_holds(name):
             assert words.rest == "", "words that no check has read"
         except AssertionError as error:
             raise AssertionError(f"at {state}: {answer['words']}") from error
+
+
+# Words in a picture → the values of their numbers, of the numbers of vae_lib.
+IN_THE_PICTURE = {
+    "elbo_gap": {"ELBO #": lambda n: [n["elbo"]], "log p(x) = #": lambda n: [n["log_marginal"]]},
+    "generative": {
+        "at the probe #": lambda n: [n["p_y_given_x"]],
+        "log p(x) = # nats": lambda n: [n["log_marginal"]],
+    },
+    "monte_carlo": {"dashed: exact, #": lambda n: [n["reconstruction"]]},
+    "reparameterization": {
+        "pathwise: variance #": lambda n: [n["pathwise_variance"]],
+        "score function: variance #": lambda n: [n["score_variance"]],
+        "with baseline: variance #": lambda n: [n["baseline_variance"]],
+    },
+    "latent": {
+        "mean test image: # + # = #": lambda n: [-n["mean_reconstruction"], n["mean_kl"], -n["mean_elbo"]],
+    },
+    "rate_distortion": {
+        "σ = #": lambda n: [n["sigma"]],
+        "for 2σ² = # of error": lambda n: [2 * n["beta"]],
+        "KL of each dimension: # of 8 active": lambda n: [n["active_units"]],
+    },
+}
+
+
+@pytest.mark.parametrize("name", IN_THE_PICTURE)
+def test_numbers_in_a_picture_are_those_of_vae_lib(name):
+    at = on_the_grid(name)
+    at = at[:: max(1, len(at) // 12)]
+    for state, answer in zip(at, answers(name, at, (690,))["answers"], strict=True):
+        texts = [Words(text["words"]) for text in answer["drawings"][0]["texts"]]
+        n = made(name, state).numbers()
+        for template, values in IN_THE_PICTURE[name].items():
+            wanted = values(n)
+            (found,) = [found for words in texts if (found := words.maybe(template)) and not words.rest] or [
+                None
+            ]
+            if None in wanted:
+                assert found is None, "one draw has no variance"
+                continue
+            assert found, (template, state)
+            for text, value in zip(found, wanted, strict=True):
+                assert says(text, value), (template, text, value, state)

@@ -2,7 +2,6 @@
 
 In a notebook they are widgets (anywidget): `KL()` shows one, `explorer.sigma` reads a slider,
 `explorer.sigma = 0.3` moves it. On the site the same script runs without a kernel.
-Each module of this folder defines one explorer; `EXPLORERS` is found from them.
 """
 
 from __future__ import annotations
@@ -32,6 +31,7 @@ def _explorer_of(module_name: str) -> type[Explorer]:
     return found[0]
 
 
+# Each module of this folder defines one explorer.
 _CLASSES = [_explorer_of(module.name) for module in pkgutil.iter_modules(__path__) if not module.ispkg]
 # In the order of the chapters.
 EXPLORERS: dict[str, type[Explorer]] = {

@@ -1,4 +1,4 @@
-"""Chapter 8: one network trained at nine σ of its Gaussian decoder, from sharp to blunt."""
+"""Chapter 8: one network trained at nine σ of its Gaussian decoder, from a small to a large one."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def pack(originals: Tensor, runs: Sequence[Mapping]) -> dict:
         runs: for each of nine models in the order of its σ a mapping with `sigma`, of p(x|z);
             `distortion`, the mean squared error per image, summed over pixels; `kl`, the mean KL of each
             latent dimension in nats, (J,); `means`, the reconstructions of the originals, (8, D); and
-            `samples`, eight new images, (8, D). Pictures become bytes, with what lies outside [0, 1] white or
-            black.
+            `samples`, eight new images, (8, D). Pictures become bytes; values outside [0, 1] are
+            clipped.
 
     Raises:
         ValueError: there are not nine runs, σ does not rise, or a value has the wrong shape, kind or sign.

@@ -65,10 +65,10 @@ class WhichBug(Explorer):
 
     `reported_loss`, `reported_nll` and `reported_kl` are those of the marked epoch. `elbo`, `kl` and
     `active_units` come from the right evaluation of the held-out images after the last epoch, `elbo_lost` is
-    what the right program has more of; they are None until there is a guess.
+    the ELBO of the right program minus this one; they are None until there is a guess.
 
     Traits: `case`, number of the unnamed program; `epoch`, the mark on the curves; `guess`, which another
-    case takes back.
+    case resets.
     `WhichBug(_data=which_bug.cases(curves, fingerprints, samples))` shows it.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What all explorers share: traits with bounds, the scripts they run, and what shows without a kernel."""
+"""What all explorers share: traits with bounds, their scripts, and what a page without a kernel shows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHARED = Path(__file__).parent
 SCRIPTS = SHARED.parent  # a script for each explorer, beside its class
 ENTRY = SHARED / "mount.js"  # the shared module that brings cards to life
 
-# How those that show explorers say that they are dark: this site, JupyterLab and notebook 7, VS Code, Colab.
+# Selectors of dark mode: on this site, in JupyterLab and notebook 7, in VS Code (two), in Colab.
 DARK_MODES = (
     'html[data-theme="dark"]',
     '[data-jp-theme-light="false"]',
@@ -33,7 +33,7 @@ STYLE = css_variables(
 )
 STYLE += (SHARED / "explorers.css").read_text(encoding="utf-8")
 LEVELS = 16  # grey levels of a pixel beyond 0
-MOST_DRAWS = 100_000  # how far the draws of a seed go; an explorer takes the first L of them
+MOST_DRAWS = 100_000  # number of draws of a seed; an explorer takes the first L of them
 
 
 class Slider(traitlets.TraitType):
@@ -135,7 +135,7 @@ class Pixels(traitlets.TraitType):
         self.tag(sync=True)
 
     def validate(self, obj, value):
-        """`value` as a tuple of ints, which nobody can change without the figure's knowing.
+        """`value` as a tuple of ints; the items of a list could change without a message to the figure.
 
         Raises:
             ValueError: it is not a list of as many whole numbers from 0 to 16 as there are pixels.
@@ -193,7 +193,7 @@ class Explorer(anywidget.AnyWidget):
             raise ValueError(f"{', '.join(sorted(unknown))}: not a trait of this explorer; it has {known}")
         super().__init__(**state)
         for name, trait in self.parameters().items():
-            if getattr(trait, "clears", None):  # from now on: the state given above is whole
+            if getattr(trait, "clears", None):  # not before: the state given above keeps its menu
                 self.observe(functools.partial(self._clear, trait.clears), name)
 
     def _clear(self, name: str, change) -> None:
@@ -214,7 +214,7 @@ class Explorer(anywidget.AnyWidget):
         """The actual counts of `data`, in the order of `required_counts`."""
         raise NotImplementedError
 
-    @traitlets.default("_spec")  # asked for once, when the state in which the explorer opens goes out
+    @traitlets.default("_spec")  # computed once, from the state in which the explorer opens
     def _opening(self) -> dict:
         controls = [trait.control(getattr(self, name)) for name, trait in self.parameters().items()]
         return {"question": self.question, "controls": controls}
@@ -234,7 +234,7 @@ class Explorer(anywidget.AnyWidget):
         raise NotImplementedError
 
     def card(self) -> dict:
-        """What the site needs to draw this explorer without a kernel."""
+        """What the site needs in order to draw this explorer without a kernel."""
         return {"name": self.name, "spec": self._spec, "state": self.state(), "data": self._data}
 
     def __repr__(self) -> str:
@@ -246,7 +246,7 @@ class Explorer(anywidget.AnyWidget):
         return (bundle, metadata) if metadata else bundle
 
     def stub(self) -> str:
-        """What a page without a kernel gets: the site puts the figure here, others show the words."""
+        """HTML for pages without a kernel: the site puts the figure in its place, others show its text."""
         attributes = {"explorer": self.name, "state": json.dumps(self.state())}
         if self._data:
             attributes["data"] = json.dumps(self._data)
@@ -258,7 +258,7 @@ class Explorer(anywidget.AnyWidget):
 
 
 def mimebundle(model_id: str, words: str, markup: str) -> dict:
-    """A widget for those who can show one, words for a terminal, `markup` for pages without a kernel."""
+    """The widget, `words` for a terminal, and `markup` for pages without a kernel."""
     view = {"version_major": 2, "version_minor": 0, "model_id": model_id}
     bundle = {"text/plain": words, "application/vnd.jupyter.widget-view+json": view}
     if "google.colab" not in sys.modules:  # Colab would show the markup in place of the widget

@@ -1,4 +1,4 @@
-"""Joins ES modules into one script, as a widget takes one module and a page opened from a folder loads none.
+"""Joins ES modules into one script: a widget takes one module, and a page opened from a folder may load none.
 
 Scripts are read line by line, not parsed. So a script may have few things at its top level: imports of the
 form `import { a, b } from "./file.js";`, on one line or several, and declarations of one name each, which

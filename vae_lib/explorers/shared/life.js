@@ -82,7 +82,7 @@ class Life {
   }
 
   /**
-   * Sets the pixels, which one paints on the image that is shown.
+   * Sets the pixels to the image that is shown, as the reader has changed it.
    * @type {(pixels: Pixels, levels: number[]) => void}
    */
   #painted(pixels, levels) {
@@ -124,7 +124,7 @@ class Life {
     clearTimeout(this.#talk);
   }
 
-  /** Something has moved: until the next complete frame the card is busy. */
+  /** Asks for a frame after a change; until a frame is complete the card is busy. */
   #schedule = () => {
     this.#moved = true;
     this.#root.toggleAttribute("data-busy", true);
@@ -140,13 +140,13 @@ class Life {
     this.#pending = 0;
     try {
       const state = this.#state.read();
-      // Heavy work gets 1 ms of a frame that answers a hand, and half of one in which nothing moved.
+      // Long work gets 1 ms of a frame after a change, so that it is answered at once, and 8 ms of other frames.
       const ready = explorer.prepare?.(state, cache, performance.now() + (this.#moved ? 1 : 8)) ?? true;
       const numbers = ready ? explorer.numbers(state, cache) : null;
       if (ready || this.#moved || this.#screen.picture) {
         this.#paint(state, numbers);
         this.#report(state, numbers);
-      } // else the still picture, with the same numbers, is as good
+      } // otherwise the still picture stays, which shows the same numbers
       this.#moved = false;
       root.dataset.drawn = String(Number(root.dataset.drawn ?? 0) + 1);
       root.toggleAttribute("data-busy", !ready);
@@ -187,7 +187,7 @@ class Life {
     if (!numbers) return;
     const words = this.#explorer.describe(state, numbers, this.#cache);
     this.#screen.image.setAttribute("aria-label", words);
-    clearTimeout(this.#talk); // said once the sliders rest, so that a screen reader can follow
+    clearTimeout(this.#talk); // only when nothing has changed for a while, so that a screen reader can follow
     this.#talk = window.setTimeout(() => (this.#find(".words").textContent = words), 300);
   }
 

@@ -1,10 +1,9 @@
-// The boxes in which one draws an image: a pointer paints, arrow keys walk, the space bar sets a box.
+// The boxes in which a reader draws an image: a pointer paints, arrow keys move, the space bar sets a box.
 
 /** @import { Listener, Point } from "./types.d.ts" */
 
 /**
- * How black a brush that moves from one place to another makes each pixel, 0 to 16: soft, it greys what lies
- * beside its way.
+ * An image after a brush has moved from one place to another: levels 0 to 16, greater near its way.
  * @param {number[]} levels the image before, row by row
  * @param {Point} from in pixels, from the upper left corner
  * @param {Point} to

@@ -57,7 +57,7 @@ export class Screen {
     this.#ctx.setTransform(dense, 0, 0, dense, 0, 0);
     this.picture = new Picture(this.#ctx, width, height, this.#color, this.#layer);
     draw(this.picture);
-    canvas.handles = this.picture.handles; // for tests and the curious
+    canvas.handles = this.picture.handles; // for tests
     return true;
   }
 
