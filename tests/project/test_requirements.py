@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 from functools import cache
-from importlib.metadata import packages_distributions
+from importlib.metadata import distributions
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,13 +61,26 @@ def sources(path: Path):
         yield from ("".join(c["source"]) for c in json.loads(text)["cells"] if c["cell_type"] == "code")
 
 
+def packages() -> dict[str, str]:
+    """Module -> the package that installs it, from its list of files.
+
+    packages_distributions() of Python 3.10 misses packages without a file top_level.txt: scikit-learn.
+    """
+    return {
+        file.parts[0].partition(".")[0]: package.name
+        for package in distributions()
+        for file in package.files or ()
+        if file.suffix in {".py", ".so"} and len(file.parts) <= 2
+    }
+
+
 @cache
 def imported() -> dict[str, set[str]]:
     """Package -> the files of the repository that import it."""
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
     files = [ROOT / name for name in listed.stdout.splitlines() if name.endswith((".py", ".ipynb"))]
     ours = {file.stem for file in files} | {folder.name for file in files for folder in file.parents}
-    distributions = packages_distributions()
+    known = packages()
     found: dict[str, set[str]] = {}
     for file in filter(Path.is_file, files):
         for node in (node for code in sources(file) for node in ast.walk(ast.parse(code))):
@@ -80,7 +93,7 @@ def imported() -> dict[str, set[str]]:
             for module in {module.partition(".")[0] for module in modules}:
                 if module in sys.stdlib_module_names or module in ours:
                     continue
-                package = normal(distributions.get(module, [module])[0])
+                package = normal(known.get(module, module))
                 found.setdefault(BROUGHT.get(package, package), set()).add(file.relative_to(ROOT).as_posix())
     return found
 
