@@ -100,6 +100,7 @@ BROKEN = {
     "a damaged block": (lambda whole: whole[:200] + b"\0" * 200 + whole[400:], "complete gzip"),
     "packed text": (lambda whole: packed(b"hello, world"), "not an idx file"),
     "of floats": (lambda whole: packed(b"\0\0\x0d\x03" + gzip.decompress(whole)[4:]), "not an idx file"),
+    "of a single number": (lambda whole: packed(b"\0\0\x08\0\x05"), "not an idx file"),
     "without sizes": (lambda whole: packed(b"\0\0\x08\x03\0\0"), "not an idx file"),
     "of too few bytes": (
         lambda whole: packed(gzip.decompress(whole)[:-1]),

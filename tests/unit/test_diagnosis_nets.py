@@ -95,7 +95,7 @@ class Shifted(nn.Module):
 
 @pytest.mark.parametrize(("shift", "codes"), [(20.0, []), (1000.0, ["never_negative"])])
 def test_decode_is_tried_far_from_the_prior_and_with_wide_weights(shift, codes):
-    """Sums of 8 products of weights (2/√8) and z (30): standard deviation 60, which does not reach −1000."""
+    """Sums of 8 products of weights (2/√8) and z (30) have the standard deviation 60: none is below −1000."""
     program = variant()
     with torch.random.fork_rng():
         program.decoder = Shifted(shift)

@@ -267,11 +267,12 @@ def test_nan_and_infinity_are_refused(function, bad, value_error):
 @pytest.mark.parametrize(
     "function", FUNCTIONS_OF_MU_AND_LOGVAR.values(), ids=FUNCTIONS_OF_MU_AND_LOGVAR.keys()
 )
-def test_empty_and_integer_tensors_are_refused(function, value_error):
+def test_empty_tensors_and_other_dtypes_are_refused(function, value_error):
     with value_error("empty", (0, 2)):
         function(torch.zeros(0, 2), torch.zeros(0, 2))
-    with value_error("int64"):
-        function(torch.zeros(3, 2, dtype=torch.int64), torch.zeros(3, 2, dtype=torch.int64))
+    for dtype in (torch.int64, torch.float16, torch.bfloat16):
+        with value_error(f"must be float32 or float64, got {dtype}"):
+            function(torch.zeros(3, 2, dtype=dtype), torch.zeros(3, 2, dtype=dtype))
 
 
 @pytest.mark.parametrize("function", [gaussian.kl_to_standard_normal, gaussian.reparameterize])

@@ -299,6 +299,13 @@ def test_x_outside_the_unit_interval_is_refused(likelihood, x, named, value_erro
         likelihood.log_prob(torch.tensor([x]), torch.zeros(1, 2))
 
 
+@pytest.mark.parametrize(("x", "hint"), [([0, 1.4], False), ([0, 1.6], True), ([-0.1, 200], False)])
+def test_the_hint_about_bytes_is_for_what_may_be_bytes(x, hint):
+    with pytest.raises(ValueError) as caught:
+        Bernoulli().log_prob(torch.tensor([x]), torch.zeros(1, 2))
+    assert str(caught.value).endswith("; these look like bytes: divide by 255 first") is hint
+
+
 @pytest.mark.parametrize("likelihood", BERNOULLI_KINDS, ids=by_name)
 def test_unscaled_bytes_are_recognized_in_any_dtype(likelihood, value_error):
     for dtype in (torch.uint8, torch.int64, torch.float32):

@@ -145,6 +145,13 @@ def test_fit_finds_the_maximum_of_the_likelihood(generator):
     assert fitted.log_marginal(x).mean() > true.log_marginal(x).mean()
 
 
+def test_fit_finds_a_noise_that_is_small(generator):
+    """Its variance is a hundred-millionth of the largest one; only rounding is taken for none."""
+    x = torch.randn(500, 1, generator=generator, dtype=torch.float64) * torch.ones(3)
+    x = x + 1e-4 * torch.randn(500, 3, generator=generator, dtype=torch.float64)
+    assert LinearGaussian.fit(x, 1).sigma == pytest.approx(1e-4, rel=0.1)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_dtype_of_the_matrix_is_kept(dtype):
     model = LinearGaussian(torch.ones(3, 2, dtype=dtype), torch.zeros(3, dtype=torch.float64), 0.5)

@@ -308,6 +308,17 @@ def test_a_step_size_that_blows_up_leaves_finite_parameters():
     assert parameters(model).isfinite().all()
 
 
+def test_an_infinite_loss_stops_training_and_evaluation(value_error):
+    """The KL term of a wide q is infinite, the reconstruction is not."""
+    model = small_model()
+    nn.init.constant_(model.encoder[-1].bias, 800.0)
+    model.decode = lambda z: model.decoder[-1].bias.expand(*z.shape[:-1], 6)
+    with pytest.raises(TrainingFailed, match=r"the loss became inf in epoch 1, step 1; 0 epochs"):
+        fit(model, X, **ONCE)
+    with value_error("and KL inf nats"):
+        evaluate(model, X)
+
+
 def evaluate_or_nan(model: nn.Module) -> float:
     try:
         return evaluate(model, X).elbo
