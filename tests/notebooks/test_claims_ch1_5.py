@@ -36,7 +36,7 @@ def generator(seed=0):
 def book_errata() -> list[str]:
     """The entries of the book's own mistakes in chapters 1 to 5."""
     text = (BOOK / "errata.md").read_text(encoding="utf8").partition("## Mistakes of this book")[2]
-    entries = re.split(r"^- ", text, flags=re.M)[1:]
+    entries = [part.partition("\n\n")[0] for part in re.split(r"^- ", text, flags=re.M)[1:]]
     return [entry for entry in entries if re.match(r"\*\*\[((Chapter )?[1-5]|Glossary)", entry)]
 
 
