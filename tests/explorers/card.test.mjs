@@ -50,12 +50,12 @@ test("a card holds question, picture, controls, numbers and words, each with its
     '<form class="controls" autocomplete="off" aria-labelledby="e-question">',
     '<input type="range" id="e-mu" name="mu"',
     '<label for="e-kl" style="color:var(--prior)">KL(q &#60; p)</label>' +
-      '<output id="e-kl" name="kl" aria-live="off">0.3333 nats</output>',
-    '<output id="e-count" name="count" aria-live="off">2</output>',
+      '<output id="e-kl" name="kl" data-room="-0000.0000 nats" aria-live="off">0.3333 nats</output>',
+    '<output id="e-count" name="count" data-room="-0000.0000" aria-live="off">2</output>',
     '<p class="words" aria-live="polite">At μ = 1 it is &#34;so&#34;.</p>',
     '<p class="fault" role="alert" hidden></p>',
   ]) assert.ok(html.includes(part), part);
-  const room = html.match(/data-room="([^"]*)"/)?.[1].replaceAll("&#34;", '"');
+  const room = html.match(/class="said" data-room="([^"]*)"/)?.[1].replaceAll("&#34;", '"');
   assert.equal(room?.length, 60);
   assert.ok(!html.includes("New samples"));
 });
