@@ -46,7 +46,7 @@ def rate_distortion() -> dict:
     g = torch.Generator().manual_seed(0)
     variances = torch.tensor([0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.15, 0.1], dtype=torch.float64)
     runs = []
-    for sigma in (0.1, 0.14, 0.2, 0.28, 0.4, 0.5, 0.6, 0.7, 0.85):
+    for sigma in (0.1, 0.14, 0.2, 0.28, 0.4, 0.5, 0.6, 0.8, 0.85):
         kept = torch.minimum(variances, torch.tensor(sigma**2))  # reverse water-filling
         runs.append(
             {

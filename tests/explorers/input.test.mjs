@@ -189,6 +189,7 @@ test("a click picks, unless it ends a drag", () => {
   assert.equal(values.seed, 7);
   values.seed = 1;
   send("pointerdown", 5);
+  send("pointerup", 600);
   send("click", 600);
   assert.equal(values.seed, 1);
 });

@@ -25,6 +25,7 @@ test("a picture below 520 pixels is narrow and has smaller letters", () => {
 test("a stroke and a fill leave opacity and dashes as they were", () => {
   const { pen, picture } = blank();
   picture.stroke([[1, 2], [3, 4]], "red", { width: 3, dash: [5, 1], alpha: 0.5 });
+  assert.deepEqual([pen.dash, pen.globalAlpha], [[], 1]);
   picture.fill([[1, 2], [3, 4], [5, 6]], "blue", 0.25);
   picture.stroke([[0, 0], [1, 1]], "red");
   const [first, second, third] = pen.marks;
