@@ -47,12 +47,12 @@ def test_kl_of_a_single_logvar_is_right_in_float32(size, sign):
 
 
 @pytest.mark.parametrize("sign", [-1, 1])
-@pytest.mark.parametrize("size", [1e-20, 1e-5, 1e-3, 1.99e-3, 2.01e-3, 5e-3, 0.1, 3])
+@pytest.mark.parametrize("size", [1e-20, 1e-5, 1e-3, 1.99e-3, 2.01e-3, 0.01, 0.1, 3])
 def test_kl_of_a_single_logvar_is_right_to_twelve_digits_in_float64(size, sign):
     """Near 0 by the series, up to its last term; from 0.002 on by expm1, which loses three digits there."""
     logvar = torch.tensor([[sign * size]], dtype=torch.float64)
     result = gaussian.kl_to_standard_normal(torch.zeros_like(logvar), logvar)
-    assert float(result) == pytest.approx(kl_truth(0, float(logvar)), rel=1e-12)
+    assert float(result) == pytest.approx(kl_truth(0, float(logvar)), rel=1e-12, abs=0)
 
 
 @settings(max_examples=200)
