@@ -33,7 +33,7 @@ FEATURES = ("kern", "tnum", "ccmp", "mark")  # kerning, figures of one width, ac
 # What fonts.css can draw. A page with another character fails the build.
 CHARACTERS = (
     "".join(map(chr, range(0x20, 0x7F)))
-    + "\u00a0\u202f°±·×÷½¼¾–—‖‘’“”…′″←↑→↓−∂∇∈∏∑√∝∞∫∼≈≠≤≥⊙▏✓✗"
+    + "\u00a0\u202f°±·×÷½¼¾⅓⅔–—‖‘’“”…′″←↑→↓−∂∇∈∏∑√∝∞∫∼≈≠≤≥⊙▏✓✗"
     + "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿᵀᵗ₀₁₂₃₄₅₆₇₈₉ᵢⱼₖₗₙ"
     + "ΓΔΘΛΞΠΣΦΨΩΒαβγδεζηθικλμνξπρστυφχψωϕ\u0302"
     + "ÄÖÜäöüßéèáíóúñç"
