@@ -582,4 +582,36 @@ FAULTS: list[Fault] = [
         "tests/explorers/test_traits.py",
         ("(cls.chapter, cls.name)", "cls.name"),
     ),
+    *in_file(
+        "vae_lib/checks/answers.py",
+        "tests/exercises",
+        ("GRADIENT = 1e-5", "GRADIENT = 1e9"),
+        ("CLOSE = 0.05", "CLOSE = 0.5"),
+    ),
+    *in_file(
+        "vae_lib/checks/compare.py",
+        "tests/exercises",
+        ("EXACT, SINGLE = 1e-9, 3e-6", "EXACT, SINGLE = 1e-9, 1e-2"),
+    ),
+    *in_file(
+        "vae_lib/diagnosis/terms.py",
+        "tests/unit/test_diagnosis_terms.py tests/unit/test_diagnosis.py",
+        ("NEAR, MARGIN_NEAR = 0.1, 0.02", "NEAR, MARGIN_NEAR = 0.1, 0.6"),
+    ),
+    *in_file(
+        "vae_lib/diagnosis/weights.py",
+        "tests/unit/test_diagnosis_weights.py tests/unit/test_diagnosis.py",
+        ("MARGIN = 0.02", "MARGIN = 0.6"),
+    ),
+    *in_file(
+        "vae_lib/diagnosis/draw.py",
+        "tests/unit/test_diagnosis_draw.py tests/unit/test_diagnosis.py",
+        ("STANDARD_ERRORS = 5", "STANDARD_ERRORS = 500"),
+        ("NO_NOISE = 1e-5", "NO_NOISE = 1e5"),
+    ),
+    *in_file(
+        "vae_lib/diagnosis/gallery.py",
+        "tests/unit/test_gallery.py tests/unit/test_diagnosis_programs.py",
+        ("torch.exp(logvar / 2) * torch.randn(mu.shape[1])", "torch.exp(logvar / 2) * torch.randn_like(mu)"),
+    ),
 ]
