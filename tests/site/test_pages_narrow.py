@@ -26,6 +26,10 @@ class TestNarrow(EveryVisit):
         assert [src for src, *_, style in facts.look.images if "invert(1)" not in style] == []
         assert max(int(channel) for channel in facts.look.background.strip("rgba()").split(",")[:3]) < 60
 
+    def test_drawings_and_explorers_stand_on_the_ground_of_the_page(self, facts):
+        """Their labels have the colours of the dark mode, which nobody can read on the theme's light ground."""
+        assert set(facts.look.grounds) <= {"rgba(0, 0, 0, 0)"}
+
     def test_names_in_tables_stay_whole(self, page_name, facts):
         if page_name == "book/notation":
             assert len(facts.look.names) > 10

@@ -53,6 +53,7 @@ LOOK = """() => {
     cut: wide.filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.innerText.slice(0, 60)),
     names: all("table code").map((code) => [code.textContent, code.getClientRects().length]),
     background: style(document.body).backgroundColor,
+    grounds: all(".cell_output .text_html").map((output) => style(output).backgroundColor),
     coloured: all('.katex-html [style*="color:#"]').map((e) =>
       [e.getAttribute("style").match(/color:(#\\w+)/)[1].toUpperCase(), style(e).color]),
     cards: all(".vae-explorer").map((card) =>
