@@ -27,7 +27,7 @@ class TestNarrow(EveryVisit):
         assert max(int(channel) for channel in facts.look.background.strip("rgba()").split(",")[:3]) < 60
 
     def test_drawings_and_explorers_stand_on_the_ground_of_the_page(self, facts):
-        """Their labels have the colours of the dark mode, which nobody can read on the theme's light ground."""
+        """Their labels have the colours of the dark mode, unreadable on the light ground of the theme."""
         assert set(facts.look.grounds) <= {"rgba(0, 0, 0, 0)"}
 
     def test_names_in_tables_stay_whole(self, page_name, facts):
