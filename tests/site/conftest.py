@@ -157,11 +157,19 @@ def tab(browser, tabs):
 
 
 def listeners(problems):
-    """Event of a tab → what notes it in the list of problems."""
+    """Event of a tab → what notes it in the list of problems.
+
+    A request that is aborted is none: the tab left for another page before the answer was there.
+    """
+
+    def failed(request):
+        if request.failure != "net::ERR_ABORTED":
+            problems.append(f"{request.failure}: {request.url}")
+
     return {
         "console": lambda m: problems.append(f"{m.type}: {m.text}") if m.type in ("error", "warning") else 0,
         "pageerror": lambda error: problems.append(f"script: {error}"),
-        "requestfailed": lambda request: problems.append(f"{request.failure}: {request.url}"),
+        "requestfailed": failed,
         "response": lambda r: problems.append(f"{r.status}: {r.url}") if r.status >= 400 else 0,
     }
 
