@@ -41,18 +41,36 @@ class Copy:
         (folder / ".venv").symlink_to(ROOT / ".venv")
         subprocess.run(["git", "init", "-q"], cwd=folder, check=True)  # some tests ask git what there is
         subprocess.run(["git", "add", "-A"], cwd=folder, check=True)
-        self.built = False
 
     def run(self, *command: str) -> tuple[int, str]:
         """Exit status and output of a command in the copy, which sees the copy's vae_lib."""
-        environment = os.environ | {"PYTHONPATH": str(self.folder)}
+        # Python compiles a file anew if its size or the second of its change differs: too coarse for faults.
+        environment = os.environ | {"PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"}
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         done = subprocess.run(command, cwd=self.folder, env=environment, text=True, **pipes)
         return done.returncode, done.stdout
 
-    def red(self, *tests: str) -> bool:
+    def make(self, target: str) -> bool:
+        """Does `make` of a target succeed? What is installed is taken as it is."""
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        return (
+            self.run("make", "-o", f".venv/installed-{version}", f"PYTHON={sys.executable}", target)[0] == 0
+        )
+
+    def red(self, *tests: str, workers: int = 0) -> bool:
         """Does one of these tests fail?"""
-        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-x",
+            "-p",
+            "no:cacheprovider",
+            "-n",
+            str(workers),
+            *tests,
+        ]
         status, output = self.run(*command)
         if status not in (0, 1, 2):  # 2: a module that cannot be imported is seen, too
             raise RuntimeError(f"pytest ended with {status}:\n{output[-2000:]}")
@@ -64,8 +82,7 @@ class Copy:
         for name in ("notebook_cache", "html"):
             if (ROOT / "_build" / name).is_dir():
                 shutil.copytree(ROOT / "_build" / name, self.folder / "_build" / name, dirs_exist_ok=True)
-        status, _ = self.run("make", "-o", ".venv", "book")
-        return status == 0
+        return self.make("book")
 
 
 def seen_by(fault: Fault, copy: Copy) -> str:
@@ -80,9 +97,9 @@ def seen_by(fault: Fault, copy: Copy) -> str:
             return TEST
         if copy.red(*fault.tests):
             return CHECK if all(map(in_check, fault.tests)) else TEST
-        if copy.run("make", "check")[0]:
+        if not copy.make("check"):
             return CHECK
-        return TEST if copy.run("make", "test")[0] else NONE
+        return TEST if not copy.make("test") else NONE
     finally:
         file.write_text(right, encoding="utf-8")
 
@@ -121,7 +138,7 @@ def main() -> int:
             copies.put(Copy(Path(scratch) / str(number) / "book"))
         tests = sorted({test for _, fault in faults for test in fault.tests if not fault.build})
         first = copies.get()
-        if tests and first.red(*tests):
+        if tests and first.red(*tests, workers=AT_A_TIME):
             print("The tests that should see the faults fail without them; run make test first.")
             return 2
         copies.put(first)
