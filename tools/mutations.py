@@ -72,6 +72,7 @@ class Copy:
             *tests,
         ]
         status, output = self.run(*command)
+        self.output = output
         if status not in (0, 1, 2):  # 2: a module that cannot be imported is seen, too
             raise RuntimeError(f"pytest ended with {status}:\n{output[-2000:]}")
         return status != 0
@@ -139,7 +140,7 @@ def main() -> int:
         tests = sorted({test for _, fault in faults for test in fault.tests if not fault.build})
         first = copies.get()
         if tests and first.red(*tests, workers=AT_A_TIME):
-            print("The tests that should see the faults fail without them; run make test first.")
+            print(first.output[-2000:], "The tests that should see the faults fail without them.", sep="\n")
             return 2
         copies.put(first)
 
