@@ -115,7 +115,7 @@ lint: $(INSTALLED)
 	@$(PY) -m tools.npm tsc -p .
 
 # Plants small faults, one after the other, and tells which command sees each.
-mutations: $(INSTALLED)
+mutations: _build/book.stamp
 	@$(PY) -m tools.mutations
 
 links: $(INSTALLED)
