@@ -39,8 +39,7 @@ class Copy:
                 shutil.copy2(ROOT / name, folder / name)
         (folder / "node_modules").symlink_to(ROOT / "node_modules")
         (folder / ".venv").symlink_to(ROOT / ".venv")
-        for name in ("html", "notebook_cache"):  # some tests start from the built book
-            shutil.copytree(ROOT / "_build" / name, folder / "_build" / name)
+        shutil.copytree(ROOT / "_build", folder / "_build")  # some tests start from the built book
         subprocess.run(["git", "init", "-q"], cwd=folder, check=True)  # some tests ask git what there is
         subprocess.run(["git", "add", "-A"], cwd=folder, check=True)
 
