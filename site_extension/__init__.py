@@ -14,6 +14,7 @@ from . import (
     colab,
     colours,
     explorers,
+    folds,
     fonts,
     footer,
     formulas,
@@ -55,6 +56,7 @@ def setup(app):
     for part in (
         colab,
         explorers,
+        folds,
         fonts,
         footer,
         formulas,

@@ -34,3 +34,46 @@ if (typeof Search !== "undefined") {
   };
   if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
 }
+
+// An aside opens when a link, the table of contents or the search leads to it or into it, and on paper. Find-in-page
+// opens it by itself.
+/** @type {(target: Element | null) => void} */
+function openAround(target) {
+  const inside = target?.matches(".aside") ? target.querySelector("details") : target?.closest("details.aside");
+  if (inside && !inside.open) {
+    inside.open = true;
+    target?.scrollIntoView();
+  }
+}
+function openLinked() {
+  openAround(document.getElementById(decodeURIComponent(location.hash.slice(1))));
+}
+openLinked();
+window.addEventListener("hashchange", openLinked);
+document.addEventListener("click", (event) => {
+  const link = event.target instanceof Element && event.target.closest("a[href^='#']"); // the hash may be there already
+  if (link) openAround(document.getElementById(decodeURIComponent(link.getAttribute("href").slice(1))));
+});
+// Sphinx marks the words of a search when the page has loaded.
+window.addEventListener("load", () => document.querySelectorAll("details.aside .highlighted").forEach(openAround));
+/** @type {HTMLDetailsElement[]} */
+let opened = [];
+window.addEventListener("beforeprint", () => {
+  opened = [...document.querySelectorAll(/** @type {"details"} */ ("details.aside:not([open])"))];
+  for (const aside of opened) aside.open = true;
+}, true);
+window.addEventListener("afterprint", () => opened.forEach((aside) => (aside.open = false)), true);
+
+// One switch unfolds all code of a page, and of the pages that are opened later.
+const all = /** @type {HTMLInputElement | null} */ (document.querySelector(".show-code input"));
+function showCode() {
+  for (const code of document.querySelectorAll(/** @type {"details"} */ ("details.hide"))) code.open = all.checked;
+}
+if (all) {
+  all.checked = localStorage.getItem("show-code") === "yes";
+  if (all.checked) showCode();
+  all.addEventListener("change", () => {
+    localStorage.setItem("show-code", all.checked ? "yes" : "no");
+    showCode();
+  });
+}

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import nbformat
 
+from tools.notebooks import in_asides
+
 ROOT = Path(__file__).parents[2]
 BOOK = ROOT / "book"
 MATH = re.compile(r"\$\$.*?\$\$|\$[^$]+\$", re.DOTALL)
@@ -16,7 +18,11 @@ TAG = re.compile(r"\\tag\{([^}]*)\}")
 REFERENCE = re.compile(r"\((\d\.\d+)\)")
 
 
-@dataclass(frozen=True)
+# The cell that shows an explorer; those around it are called explorer-NAME-announce, -numbers and -read.
+EXPLORER = re.compile(r"explorer-[a-z-]+(?<!-announce)(?<!-numbers)(?<!-read)")
+
+
+@dataclass
 class Notebook:
     path: Path
 
@@ -31,6 +37,34 @@ class Notebook:
     @cached_property
     def cells(self) -> list:
         return nbformat.read(self.path, as_version=4).cells
+
+    @cached_property
+    def main_road(self) -> Notebook:
+        """The notebook without its asides."""
+        return self._part(False)
+
+    @cached_property
+    def asides(self) -> Notebook:
+        """The asides alone."""
+        return self._part(True)
+
+    def _part(self, aside: bool) -> Notebook:
+        part = Notebook(self.path)
+        part.cells = [cell for cell, inside in zip(self.cells, in_asides(self.cells), strict=True) if inside == aside]
+        return part
+
+    @property
+    def open_code(self) -> list:
+        """The code cells that the site shows unfolded."""
+        folded = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
+        return [cell for cell in self.code if not folded & set(cell.metadata.get("tags", []))]
+
+    @property
+    def minutes(self) -> float:
+        """160 words a minute, half a minute for a numbered formula or a figure, one for a cell of open code."""
+        prose = MATH.sub(" ", re.sub(r"<details>.*?</details>", " ", self.markdown, flags=re.DOTALL))
+        figures = sum("fig" in cell.id or bool(EXPLORER.fullmatch(cell.id)) for cell in self.code)
+        return len(prose.split()) / 160 + (len(TAG.findall(self.markdown)) + figures) / 2 + len(self.open_code)
 
     @cached_property
     def markdown(self) -> str:
