@@ -54,8 +54,12 @@ def line(node, cell) -> str:
     """The line of a folded cell: what it does, and what came out if that is folded, too."""
     does = folded_line(cell)
     if not does:
-        raise ExtensionError(f"cell {cell['id']} is folded: its first line must be a comment that says what it does")
-    printed = node.children[-1].astext().strip() if node["hide_mode"] == "all" and len(node.children) > 1 else ""
+        raise ExtensionError(
+            f"cell {cell['id']} is folded: its first line must be a comment that says what it does"
+        )
+    printed = (
+        node.children[-1].astext().strip() if node["hide_mode"] == "all" and len(node.children) > 1 else ""
+    )
     return f"{does}: {printed.splitlines()[0]}" if printed else does
 
 

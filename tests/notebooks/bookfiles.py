@@ -50,7 +50,9 @@ class Notebook:
 
     def _part(self, aside: bool) -> Notebook:
         part = Notebook(self.path)
-        part.cells = [cell for cell, inside in zip(self.cells, in_asides(self.cells), strict=True) if inside == aside]
+        part.cells = [
+            cell for cell, inside in zip(self.cells, in_asides(self.cells), strict=True) if inside == aside
+        ]
         return part
 
     @property
@@ -64,7 +66,9 @@ class Notebook:
         """160 words a minute, half a minute for a numbered formula or a figure, one for a cell of open code."""
         prose = MATH.sub(" ", re.sub(r"<details>.*?</details>", " ", self.markdown, flags=re.DOTALL))
         figures = sum("fig" in cell.id or bool(EXPLORER.fullmatch(cell.id)) for cell in self.code)
-        return len(prose.split()) / 160 + (len(TAG.findall(self.markdown)) + figures) / 2 + len(self.open_code)
+        return (
+            len(prose.split()) / 160 + (len(TAG.findall(self.markdown)) + figures) / 2 + len(self.open_code)
+        )
 
     @cached_property
     def markdown(self) -> str:

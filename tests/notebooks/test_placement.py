@@ -48,7 +48,7 @@ def test_explorer_is_announced_computed_and_read(name: str):
     before = "\n\n".join(cell.source for cell in notebook.cells[:figure] if cell.cell_type == "markdown")
     assert "**Predict first.**" in before
     cell = notebook.cells[figure]
-    assert re.search(rf"^\w+ = {EXPLORERS[name].__name__}\(.*\)\n\w+$", cell.source, re.S)
+    assert re.search(rf"^# .+\n\w+ = {EXPLORERS[name].__name__}\(.*\)\n\w+$", cell.source, re.S)
     if depends_on_training(cell):
         assert "_data=" in cell.source
     else:

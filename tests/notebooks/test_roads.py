@@ -41,7 +41,9 @@ def test_open_code_of_the_main_road_is_short(notebook: Notebook):
 def test_folded_code_says_what_it_does(notebook: Notebook):
     for cell in notebook.code:
         if {"hide-input", "hide-cell"} & set(cell.metadata.get("tags", [])):
-            assert 10 <= len(folded_line(cell)) <= 80, f"{cell.id}: begins with a comment that says what it does"
+            assert 10 <= len(folded_line(cell)) <= 80, (
+                f"{cell.id}: begins with a comment that says what it does"
+            )
 
 
 @each_notebook
@@ -73,7 +75,9 @@ class Names(ast.NodeVisitor):
         self.bound, self.read = set(), set()
 
     def visit_Name(self, node):
-        (self.read if isinstance(node.ctx, ast.Load) and node.id not in self.bound else self.bound).add(node.id)
+        (self.read if isinstance(node.ctx, ast.Load) and node.id not in self.bound else self.bound).add(
+            node.id
+        )
 
     def visit_Assign(self, node):  # the right-hand side is read first
         for part in (node.value, *node.targets):
@@ -94,7 +98,10 @@ class Names(ast.NodeVisitor):
             self.visit(part)
 
     def visit_ListComp(self, node):
-        for part in (*node.generators, *(getattr(node, name) for name in ("key", "value", "elt") if hasattr(node, name))):
+        for part in (
+            *node.generators,
+            *(getattr(node, name) for name in ("key", "value", "elt") if hasattr(node, name)),
+        ):
             self.visit(part)
 
     visit_SetComp = visit_GeneratorExp = visit_DictComp = visit_ListComp
@@ -162,4 +169,3 @@ def test_no_term_is_introduced_in_an_aside_and_used_on_a_main_road():
                     if re.search(rf"\b{re.escape(term)}\b", cell.source, re.I):
                         missing.add((notebook.name, cell.id, term))
     assert missing == set()
-

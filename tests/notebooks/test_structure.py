@@ -189,6 +189,8 @@ def test_stated_minutes(notebook: Notebook):
 @each_notebook
 def test_first_page_has_title_and_minutes_of_the_chapter(notebook: Notebook):
     title = re.match(r"# (.+)", notebook.cells[0].source)[1]
-    main, whole = re.search(r"^\*\*Time:\*\* (\d+) minutes; (\d+) with", notebook.cells[0].source, re.M).groups()
+    main, whole = re.search(
+        r"^\*\*Time:\*\* (\d+) minutes; (\d+) with", notebook.cells[0].source, re.M
+    ).groups()
     row = rf"^\| \[{re.escape(title)}\]\({notebook.name}\.ipynb\) \| .+\? \| {main} \| {whole} \|$"
     assert re.search(row, (BOOK / "intro.md").read_text(encoding="utf8"), re.M)
