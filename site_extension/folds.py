@@ -1,8 +1,8 @@
 """What is folded on the site: asides, and code that only supports the mathematics. Both are native <details>.
 
-An aside is a section whose heading begins with "Aside · ". A code cell with the tag hide-input folds its code, one
-with hide-cell its output, too. The line that stays says what the cell does (its first comment) and, if its output
-is folded, what came out (the first line that it printed).
+An aside is a section whose heading begins with "Aside · ". A code cell with the tag hide-input folds its
+code, one with hide-cell its output, too. The line that stays says what the cell does (its first comment) and,
+if its output is folded, what came out (the first line that it printed).
 """
 
 from html import escape
@@ -19,8 +19,10 @@ SWITCH = '<p class="show-code"><label><input type="checkbox" autocomplete="off">
 
 
 class Cells(SphinxTransform):
-    """A code cell can be the target of a link, `NAME.ipynb#cell-id=ID` as in JupyterLab. One that is folded gets
-    its line, and a page with folded code gets the switch that opens all of it."""
+    """A code cell can be the target of a link, `NAME.ipynb#cell-id=ID` as in JupyterLab.
+
+    One that is folded gets its line, and a page with folded code gets the switch that opens all of it.
+    """
 
     default_priority = 400
 
@@ -73,7 +75,7 @@ def close_code(self, node):
 
 
 def fold_asides(app, doctree, docname):
-    """Wrap what follows the heading of an aside. Only now, as the table of contents looks for the heading first."""
+    """Wrap what follows the heading of an aside; only now, as the table of contents is made from headings."""
     if app.builder.format != "html":
         return
     for section in doctree.findall(nodes.section):

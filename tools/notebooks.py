@@ -26,7 +26,7 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 CELL_METADATA = ("mystnb", "nbgrader", "tags")
-# The one mark of an aside, a section that a reader may leave out; it ends at the next heading of its level or above.
+# The one mark of an aside, a section that a reader may leave out. It ends at the next heading of levels 1 to 3.
 ASIDE = re.compile(r"### Aside · \S")
 SECTION = re.compile(r"#{1,3} ")
 FOLDERS = ("book", "book/exercises", "exercises/source/ch*")
@@ -64,7 +64,7 @@ def folded_line(cell):
 
 
 def close_asides(notebook):
-    """Asides are closed when the notebook opens: the heading is collapsed in JupyterLab, the section in Colab."""
+    """Let asides be closed when the notebook opens, in JupyterLab and in Colab."""
     headings = [
         cell
         for cell in notebook["cells"]
@@ -81,7 +81,7 @@ def lines(source):
 
 
 def normalize(notebook):
-    """Remove what the editor, the machine and the widgets left, join the pieces of a stream, close the asides."""
+    """Remove what the editor, the machine and the widgets left; join pieces of a stream; close the asides."""
     notebook |= {"metadata": dict(METADATA), "nbformat": 4, "nbformat_minor": 5}
     for cell in notebook["cells"]:
         cell["metadata"] = {key: cell["metadata"][key] for key in CELL_METADATA if key in cell["metadata"]}
@@ -158,7 +158,7 @@ def faults(path):
     found = [f"the cell id {name!r} is not in kebab-case" for name in ids if not CELL_ID.fullmatch(name)]
     found += [f"{count} cells have the id {name!r}" for name, count in Counter(ids).items() if count > 1]
     found += [
-        f"cell {cell['id']}: the heading of an aside stands alone in its cell, as only what follows is collapsed"
+        f"the heading of an aside must stand alone in the cell {cell['id']}, as only what follows is collapsed"
         for cell in notebook["cells"]
         if cell["cell_type"] == "markdown"
         and re.search(ASIDE, "".join(cell["source"]))

@@ -54,8 +54,9 @@ document.addEventListener("click", (event) => {
   const link = event.target instanceof Element && event.target.closest("a[href^='#']"); // the hash may be there already
   if (link) openAround(document.getElementById(decodeURIComponent(link.getAttribute("href").slice(1))));
 });
-// Sphinx marks the words of a search when the page has loaded.
-window.addEventListener("load", () => document.querySelectorAll("details.aside .highlighted").forEach(openAround));
+// Sphinx marks the words of a search some time after the page was read, and says nothing then.
+window.addEventListener("load", () =>
+  setTimeout(() => document.querySelectorAll("details.aside .highlighted").forEach(openAround), 200));
 /** @type {HTMLDetailsElement[]} */
 let opened = [];
 window.addEventListener("beforeprint", () => {

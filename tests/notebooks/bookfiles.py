@@ -63,7 +63,7 @@ class Notebook:
 
     @property
     def minutes(self) -> float:
-        """160 words a minute, half a minute for a numbered formula or a figure, one for a cell of open code."""
+        """160 words take a minute, a numbered formula or a figure half of one, a cell of open code one."""
         prose = MATH.sub(" ", re.sub(r"<details>.*?</details>", " ", self.markdown, flags=re.DOTALL))
         figures = sum("fig" in cell.id or bool(EXPLORER.fullmatch(cell.id)) for cell in self.code)
         return (

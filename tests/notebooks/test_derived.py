@@ -64,7 +64,7 @@ def test_every_public_name_is_listed():
 
 
 def corrections() -> dict[int, str]:
-    """The number of each mistake of the article -> the notebook with its box, whose cell is called correction-N."""
+    """The number of each mistake of the article -> the notebook with its box, in the cell correction-N."""
     found = {}
     for notebook in NOTEBOOKS:
         for cell in notebook.cells:

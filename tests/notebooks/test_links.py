@@ -1,4 +1,4 @@
-"""Links within the book lead to files, headings and cells, in Jupyter too; make links looks up those out of it."""
+"""Links within the book lead to files, headings and cells, in Jupyter too; make links looks up all others."""
 
 from __future__ import annotations
 

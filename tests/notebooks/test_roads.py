@@ -1,4 +1,4 @@
-"""Each chapter has a main road, which is short and needs no aside, and asides, whose headings say their results."""
+"""The main road of a chapter is short and needs no aside; the heading of an aside says its result."""
 
 from __future__ import annotations
 

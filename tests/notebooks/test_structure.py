@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from bookfiles import BOOK, EXERCISES, MATH, NOTEBOOKS, SOURCES, TAG, Notebook, title
+from bookfiles import BOOK, EXERCISES, MATH, NOTEBOOKS, SOURCES, Notebook, title
 
 BOXES = ("Predict first", "Definition", "Often seen", "Takeaway", "Try it")
 SECTIONS = ("## What goes wrong", "## Summary", "## Exercises")
@@ -182,7 +182,8 @@ def test_results_are_computed_not_written(notebook: Notebook):
 @each_notebook
 def test_stated_minutes(notebook: Notebook):
     """Of the main road to the minute, of all to the next 5; Notebook.minutes says how they are counted."""
-    wanted = f"**Time:** {round(notebook.main_road.minutes)} minutes; {5 * round(notebook.minutes / 5)} with the asides."
+    main, whole = round(notebook.main_road.minutes), 5 * round(notebook.minutes / 5)
+    wanted = f"**Time:** {main} minutes; {whole} with the asides."
     assert wanted in notebook.cells[0].source.splitlines(), f"should read {wanted}"
 
 
