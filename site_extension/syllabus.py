@@ -77,7 +77,7 @@ def plan(text: str, known: dict[int, Chapter]) -> list[tuple[str, list[Chapter]]
 
 
 def syllabus(text: str, known: dict[int, Chapter]) -> list[list[str]]:
-    """The rows of the table: session, chapters, and minutes for the main roads, with the asides, for exercises."""
+    """The rows of the table: session, chapters, minutes for main roads, with asides, for exercises."""
     rows = []
     for name, listed in plan(text, known):
         titles = "; ".join(f"[{chapter.number} · {chapter.title}]({chapter.link})" for chapter in listed)

@@ -26,7 +26,7 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 CELL_METADATA = ("mystnb", "nbgrader", "tags")
-# The one mark of an aside, a section that a reader may leave out. It ends at the next heading of levels 1 to 3.
+# The one mark of an aside, a section that a reader may leave out; it ends at the next heading, #### aside.
 ASIDE = re.compile(r"### Aside · \S")
 SECTION = re.compile(r"#{1,3} ")
 FOLDERS = ("book", "book/exercises", "exercises/source/ch*")
@@ -158,7 +158,7 @@ def faults(path):
     found = [f"the cell id {name!r} is not in kebab-case" for name in ids if not CELL_ID.fullmatch(name)]
     found += [f"{count} cells have the id {name!r}" for name, count in Counter(ids).items() if count > 1]
     found += [
-        f"the heading of an aside must stand alone in the cell {cell['id']}, as only what follows is collapsed"
+        f"the heading of an aside must stand alone in its cell, but not in {cell['id']}"
         for cell in notebook["cells"]
         if cell["cell_type"] == "markdown"
         and re.search(ASIDE, "".join(cell["source"]))

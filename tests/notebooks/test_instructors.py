@@ -17,7 +17,7 @@ KNOWN = syllabus.chapters()
 
 
 def stated(notebook) -> tuple[int, int, int]:
-    """The minutes that the chapter states for its two roads, and those that its exercises state; 0 if it has none."""
+    """The minutes that a chapter states for its two roads, and its exercises for themselves; 0 if none."""
     folder = ROOT / "exercises" / "source" / f"ch{notebook.path.name[:2]}"
     exercises = folder / f"{folder.name}.ipynb"
     text = exercises.read_text(encoding="utf8") if exercises.is_file() else "**Time:** 0 min"
