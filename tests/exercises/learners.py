@@ -12,7 +12,7 @@ from torch.distributions import Bernoulli, MultivariateNormal, Normal, kl_diverg
 
 from vae_lib.checks import CHAPTERS
 from vae_lib.checks.answers import Choice, Numbers
-from vae_lib.gaussian import kl_to_standard_normal
+from vae_lib.gaussian import kl_between, kl_to_standard_normal
 
 EXERCISES = {
     number: exercise
@@ -41,6 +41,17 @@ def spoiled(number, change):
         results = list(terms(x, mu, logvar))
         results[number] = change(results[number], x, mu, logvar)
         return tuple(results)
+
+    return answer
+
+
+def divergences(of_q, of_posterior):
+    """Answers to 3.2 that give something else than ln σ² to the two divergences."""
+
+    def answer(x, mu, logvar):
+        q = mu[:, None], of_q(logvar)[:, None]
+        posterior = 0.4 * x[:, None], torch.full_like(x, of_posterior)[:, None]
+        return terms(x, mu, logvar)[0], kl_to_standard_normal(*q), kl_between(*q, *posterior)
 
     return answer
 
@@ -256,6 +267,13 @@ WRONG = {
             "kl: logvar was taken for σ",
         ),
         (spoiled(2, lambda r, x, mu, t: terms(x, mu, t)[1]), "this is the one from the prior"),
+        (divergences(lambda t: t.exp(), -math.log(5)), "kl, gap: The variance of q was given to it"),
+        (divergences(sigma, -math.log(5)), "kl, gap: The standard deviation of q was given to it"),
+        (divergences(lambda t: t, 0.2), "gap: The variance of the posterior was given to it"),
+        (divergences(lambda t: t, 0.2**0.5), "gap: The standard deviation of the posterior"),
+        (divergences(lambda t: t, -0.5 * math.log(5)), "gap: ln σ of the posterior"),
+        (divergences(lambda t: t.exp(), 0.2), "gap: Both variances were given to it"),
+        (divergences(sigma, 0.2**0.5), "gap: Both standard deviations were given to it"),
         (
             spoiled(2, lambda r, x, mu, t: (((mu - 0.4 * x) ** 2 + 0.2) / t.exp() + math.log(5) + t - 1) / 2),
             "gap: This divergence is the other way round",
@@ -266,7 +284,8 @@ WRONG = {
         (lambda t: 0.5 * t.sum(-1), "Every constant is missing"),
         (lambda t: 0.5 * (t + math.log(2 * math.pi)).sum(-1), "average of (z − μ)²/σ² is missing"),
         (lambda t: (t + 1 + math.log(2 * math.pi)).sum(-1), "too large by exactly the factor 2"),
-        (lambda t: -0.5 * (t + 1 + math.log(2 * math.pi)).sum(-1), "minus that"),
+        (lambda t: -0.5 * (t + 1 + math.log(2 * math.pi)).sum(-1), "not yet. The sign is flipped."),
+        (lambda t: 0.5 * (t + 1 + math.log(2 * math.pi)).mean(-1), "not yet. It is too small by"),
         (lambda t: 0.5 * (t + 1 + math.log(2 * math.pi)), "not yet summed over axis 1"),
     ],
     "4.1": [
