@@ -58,7 +58,7 @@ class TestWide(EveryVisit):
             assert facts.look.boxes > 5
 
     def test_main_road_is_short(self, page_name, facts):
-        """About 12 screens of 900 pixels with all asides closed, and open code in at most every second one."""
+        """About 12 screens of 900 pixels with asides closed, and open code in at most every second one."""
         if page_name in CHAPTERS:
             assert facts.road.screens <= 13
             assert facts.road.code <= facts.road.screens / 2

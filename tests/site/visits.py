@@ -87,11 +87,11 @@ ANSWERS = """() => [...document.querySelectorAll("#quick-check details")].map((o
   return [reason.checkVisibility(), mark, reason.firstChild.textContent];
 })"""
 
-# What is read without opening anything: its height in screens of 900 pixels, its pieces of code, and those of them
-# that are wider than their box.
+# What is read without opening anything: its height in screens of 900 pixels, its pieces of code, and those
+# of them that are wider than their box.
 ROAD = """() => {
   document.querySelectorAll("details").forEach((one) => (one.open = false));
-  const code = [...document.querySelectorAll("article .cell_input pre")].filter((pre) => pre.checkVisibility());
+  const code = [...document.querySelectorAll("article .cell_input pre")].filter((e) => e.checkVisibility());
   return {
     screens: document.querySelector("article").getBoundingClientRect().height / 900,
     code: code.length,

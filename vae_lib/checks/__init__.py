@@ -10,7 +10,7 @@ exercises 4.1, 4.2, ….
 # calls      calls a learner's function: what it returned or raised, whether it is a stub
 # draws      random inputs for it
 # compare    two tensors, the learner's and the right one: a message about the difference
-# chapter_N  the exercises of a chapter, with their usual mistakes
+# chapter_N  the exercises of a chapter, with their usual mistakes, and why the right answer is right
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Result:
 
     Attributes:
         exercise: its number, such as "4.1".
-        message: "right", "not attempted yet", or what is wrong.
+        message: "right" and why, "not attempted yet", or what is wrong.
         passed: is the answer right?
         attempted: is there an answer at all?
     """
@@ -68,10 +68,12 @@ def check(exercise: str, answer: object, *, strict: bool = False) -> Result:
         ValueError: there is no such exercise.
         CheckFailed: with strict=True, the answer is wrong or missing.
     """
-    found = _exercise(exercise)
+    found, why = _exercise(exercise)
     try:
         message = found.examine(answer)
-        result = Result(exercise, f"not yet. {message}" if message else "right", passed=message is None)
+        result = Result(
+            exercise, f"not yet. {message}" if message else f"right. {why}", passed=message is None
+        )
     except NotAttempted:
         result = Result(exercise, "not attempted yet", attempted=False)
     if not strict:
@@ -81,12 +83,14 @@ def check(exercise: str, answer: object, *, strict: bool = False) -> Result:
     return result
 
 
-def _exercise(exercise: str) -> Exercise:
-    """The exercise of this number."""
+def _exercise(exercise: str) -> tuple[Exercise, str]:
+    """The exercise of this number, and the sentence that says why its answer is right."""
     chapter = exercise.partition(".")[0] if isinstance(exercise, str) else None
     if chapter not in map(str, CHAPTERS):
         raise ValueError(f'exercises are named "1.1" to "{CHAPTERS[-1]}.…", got {exercise!r}')
-    known = importlib.import_module(f"vae_lib.checks.chapter_{chapter}").EXERCISES
-    if exercise not in known:
-        raise ValueError(f"chapter {chapter} has the exercises {', '.join(known)}, got {exercise!r}")
-    return known[exercise]
+    module = importlib.import_module(f"vae_lib.checks.chapter_{chapter}")
+    if exercise not in module.EXERCISES:
+        raise ValueError(
+            f"chapter {chapter} has the exercises {', '.join(module.EXERCISES)}, got {exercise!r}"
+        )
+    return module.EXERCISES[exercise], module.WHY[exercise]
