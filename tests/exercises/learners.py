@@ -419,6 +419,7 @@ WRONG = {
         (lambda x, a: bce(x, a.sigmoid()).sum(-1), "sigmoid is applied twice"),
         (sigmoid_then_log, "NaN or infinity at large logits"),
         (lambda x, a: bce(x, a), "not yet summed over axis 1"),
+        (lambda x, a: bce(a, x).sum(-1), "x and the logits have changed places"),
         (lambda x, a: -(x * a.sigmoid().log()).sum(-1), "white part"),
         (lambda x, a: bce(x, a.detach()).sum(-1), "no gradient reaches logits"),
         (lambda x, a: sigmoid_then_log(x, a, 1e-8), "An epsilon in the logarithm, here 1e-08"),
@@ -451,6 +452,8 @@ WRONG = {
         (lambda x, a, s: (x - a.sigmoid()) * a.sigmoid() * (1 - a.sigmoid()) / s**2, "The sign is flipped."),
         (lambda x, a, s: (a.sigmoid() - x) * a.sigmoid() * (1 - a.sigmoid()) / s, "sigma is not squared"),
         (lambda x, a, s: (a.sigmoid() - x) * a.sigmoid() / s**2, "1 − m is missing"),
+        (lambda x, a, s: (a.sigmoid() - x) * a.sigmoid() * (1 - a.sigmoid()), "error in (7.4) is missing"),
+        (lambda x, a, s: (a.sigmoid() - x) * a.sigmoid() * (1 - a.sigmoid()) * s**2, "weight is multiplied"),
     ],
     "7.5": [
         (lambda D: 2 * 255**2 / D, "upside down"),

@@ -27,7 +27,7 @@ def test_a_right_answer_is_right_for_twenty_draws(number, answer):
     assert [EXERCISES[number].examine(answer) for _ in range(20)] == [None] * 20
 
 
-@pytest.mark.parametrize("chapter", [3, 4])
+@pytest.mark.parametrize("chapter", [3, 4, 7, 9])
 def test_every_exercise_says_in_one_sentence_why_the_right_answer_is_right(chapter):
     module = importlib.import_module(f"vae_lib.checks.chapter_{chapter}")
     assert list(module.WHY) == list(module.EXERCISES)
