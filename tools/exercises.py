@@ -127,9 +127,9 @@ def bare(notebook):
 
 
 def verdicts(notebook):
-    """The id of each check -> what it printed."""
+    """The id of each check -> the first line that it printed."""
     return {
-        cell["id"]: "".join("".join(output.get("text", "")) for output in cell["outputs"]).strip()
+        cell["id"]: "".join("".join(output.get("text", "")) for output in cell["outputs"]).partition("\n")[0]
         for cell in code_cells(notebook)
         if cell["id"].endswith("-check")
     }

@@ -15,6 +15,7 @@ exercises 4.1, 4.2, ….
 from __future__ import annotations
 
 import importlib
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +37,8 @@ class Result:
 
     Attributes:
         exercise: its number, such as "4.1".
-        message: "right" and why, "not attempted yet", or what is wrong.
+        message: "right", "not attempted yet", or what is wrong.
+        why: a sentence that says why the right answer is right; empty for other answers.
         passed: is the answer right?
         attempted: is there an answer at all?
     """
@@ -45,9 +47,10 @@ class Result:
     message: str
     passed: bool = False
     attempted: bool = True
+    why: str = ""
 
     def __repr__(self) -> str:
-        return f"{self.exercise}: {self.message}"
+        return "\n".join([f"{self.exercise}: {self.message}", *textwrap.wrap(self.why, 80)])
 
     def _ipython_display_(self) -> None:
         """Shows nothing at the end of a cell, as `check` has printed the result."""
@@ -62,7 +65,7 @@ def check(exercise: str, answer: object, *, strict: bool = False) -> Result:
         strict: raise CheckFailed unless the answer is right, and print nothing; for graders.
 
     Returns:
-        Result, with .passed and .message; its one line of text is printed.
+        Result, with .passed and .message; its text is printed.
 
     Raises:
         ValueError: there is no such exercise.
@@ -70,10 +73,8 @@ def check(exercise: str, answer: object, *, strict: bool = False) -> Result:
     """
     found, why = _exercise(exercise)
     try:
-        message = found.examine(answer)
-        result = Result(
-            exercise, f"not yet. {message}" if message else f"right. {why}", passed=message is None
-        )
+        wrong = found.examine(answer)
+        result = Result(exercise, f"not yet. {wrong}") if wrong else Result(exercise, "right", True, why=why)
     except NotAttempted:
         result = Result(exercise, "not attempted yet", attempted=False)
     if not strict:
