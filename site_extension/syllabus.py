@@ -43,8 +43,9 @@ def chapters(root: Path = ROOT) -> dict[int, Chapter]:
         title = re.match(r"# \d+ · (.+)", head)[1]
         exercises = [match.groupdict() for text in asked if (match := EXERCISE.match(text))]
         exercising = int(TIME.search(asked[0])[1]) if asked else 0
-        main, whole = map(int, TIME.search(head).groups())
-        found[number] = Chapter(number, title, path.name, main, whole, exercising, tuple(exercises))
+        main, whole = TIME.search(head).groups()
+        reading = int(main), int(whole or main)
+        found[number] = Chapter(number, title, path.name, *reading, exercising, tuple(exercises))
     return found
 
 

@@ -34,6 +34,11 @@ class Notebook:
     def chapter(self) -> int:
         return int(re.search(r"\d\d", self.name)[0])
 
+    @property
+    def has_exercises(self) -> bool:
+        """A chapter without any, such as the loss in one page, follows a plan of its own."""
+        return (ROOT / "exercises" / "source" / f"ch{self.chapter:02}").is_dir()
+
     @cached_property
     def cells(self) -> list:
         return nbformat.read(self.path, as_version=4).cells
@@ -92,6 +97,7 @@ class Notebook:
 
 
 NOTEBOOKS = [Notebook(path) for path in sorted(BOOK.glob("[0-9][0-9]_*.ipynb"))]
+WITH_EXERCISES = [notebook for notebook in NOTEBOOKS if notebook.has_exercises]
 # The students' exercises, and the instructor's notebooks that they and the solutions are made from.
 EXERCISES = [Notebook(path) for path in sorted(BOOK.glob("exercises/*.ipynb"))]
 SOURCES = [Notebook(path) for path in sorted(ROOT.glob("exercises/source/ch*/ch*.ipynb"))]
@@ -101,6 +107,11 @@ PAGES = sorted(BOOK.glob("*.md"))
 def title(path: Path) -> str:
     """The pytest id of a file: exercises/04_kl."""
     return path.stem if path.parent in (BOOK, ROOT) else f"{path.parent.name}/{path.stem}"
+
+
+def explorer_cell(name: str) -> str:
+    """The id of the cell that shows an explorer; the ids of the cells about it begin with the same."""
+    return f"explorer-{name.replace('_', '-')}"
 
 
 def by_name(name: str) -> Notebook:

@@ -16,7 +16,7 @@ from vae_lib.datasets import load_digits
 from vae_lib.explorers import Reparameterization
 from vae_lib.models import VAE
 
-CH6, CH7, CH8, CH9 = NOTEBOOKS[5:]
+CH6, CH7, CH8, CH9 = NOTEBOOKS[6:10]
 
 
 def printed(chapter, cell: str) -> str:

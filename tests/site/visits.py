@@ -68,7 +68,8 @@ LOAD_IMAGES = """() => Promise.all([...document.images].map((image) => {
 }))"""
 
 FOCUS = """(stops) => stops.map((stop) => {
-  const element = document.querySelector(stop);
+  // The first that is not in a closed fold.
+  const element = [...document.querySelectorAll(stop)].find((one) => one.checkVisibility());
   element?.focus();
   return element && [stop, document.activeElement === element && getComputedStyle(element).outline];
 }).filter(Boolean)"""
