@@ -21,7 +21,9 @@ def stated(notebook) -> tuple[int, int, int]:
     folder = ROOT / "exercises" / "source" / f"ch{notebook.path.name[:2]}"
     exercises = folder / f"{folder.name}.ipynb"
     text = exercises.read_text(encoding="utf8") if exercises.is_file() else "**Time:** 0 min"
-    main, whole = re.search(r"\*\*Time:\*\* (\d+) minutes(?:; (\d+) with)?", notebook.cells[0].source).groups()
+    main, whole = re.search(
+        r"\*\*Time:\*\* (\d+) minutes(?:; (\d+) with)?", notebook.cells[0].source
+    ).groups()
     roads = main, whole or main
     return tuple(map(int, (*roads, re.search(r"\*\*Time:\*\* (\d+) min", text)[1])))
 
