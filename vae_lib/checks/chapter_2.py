@@ -193,8 +193,8 @@ EXERCISES = {
 
 # What a right answer shows, in one sentence.
 WHY = {
-    "2.1": "x is 2z plus noise, with variance 4 + 1, and the posterior has the prior's 1 and the likelihood's 4 before "
-    "−z²/2, which do not depend on x: only the mean of the posterior moves with x.",
+    "2.1": "As 2z plus noise x has the variance 4 + 1, and the factor before −z²/2 is 1 + 4 at every x, so that only the "
+    "mean of the posterior moves with x.",
     "2.2": "An average divides a sum by L, which in the logarithm subtracts log L, and the log of a sum is logsumexp.",
     "2.3": "A factor that all weights share cancels in (2.4), so the largest weight may be made 1 before anything is "
     "exponentiated.",
