@@ -185,6 +185,8 @@ WRONG = {
         (lambda d, p: (d + p).softmax(1), "their logarithms are asked for"),
         (lambda d, p: d + p, "denominator p(x)"),
         (lambda d, p: (d + p).log_softmax(0), "axis 0"),
+        (lambda d, p: (d + p) / (d + p).logsumexp(1, keepdim=True), "logarithms are divided"),
+        (lambda d, p: d + p - d.logsumexp(1, keepdim=True), "In the denominator"),
         (lambda d, p: (d.exp() * p.exp() / (d.exp() * p.exp()).sum(1, keepdim=True)).log(), "near −10 000"),
         (lambda d, p: (d + p).softmax(1).log(), "NaN or infinity at log densities near −10 000"),
         (lambda d, p: one_maximum(d + p, 1, keepdim=True), "NaN or infinity at log densities near −10 000"),
@@ -198,8 +200,10 @@ WRONG = {
                 torch.linalg.solve(c, a - b),
                 0.5 * (b @ torch.linalg.solve(c, b) - a @ torch.linalg.solve(c, a)),
             ),
-            "log p(y=3|x) − log p(y=8|x)",
+            "not yet. w, c: The sign is flipped.",
         ),
+        (lambda a, b, c: (b - a, 0.5 * (a @ a - b @ b)), "w, c: The covariance is left out"),
+        (lambda a, b, c: (0.5 * line(a, b, c)[0], line(a, b, c)[1]), "not yet. w: It is too small by"),
         (
             lambda a, b, c: (
                 torch.linalg.solve(c, b - a),
@@ -216,11 +220,26 @@ WRONG = {
         (lambda a, b, s: scores(a, b, s, correction=1), "not yet. full, diagonal: The covariance divides"),
         (lambda a, b, s: scores(a, b, s, reduce=torch.sum), "did you sum over the images of the batch"),
         (lambda a, b, s: scores(a, a, s), "scored on the training images"),
+        (
+            lambda a, b, s: (
+                scores(a, b, s)[0],
+                Normal(a.mean(0), a.var(0, correction=0) + s).log_prob(b).sum(1).mean(),
+            ),
+            "diagonal: The variance of a pixel is used as its standard deviation",
+        ),
+        (
+            lambda a, b, s: (
+                MultivariateNormal(a.mean(0), torch.cov(a.T, correction=0) + s).log_prob(b).mean(),
+                scores(a, b, s)[1],
+            ),
+            "full: The noise is added to every entry",
+        ),
         (lambda a, b, s: scores(a, b, s, reduce=lambda v: v), "not yet averaged over axis 0"),
     ],
     "2.2": [
         (lambda w: w.mean(0), "mean of the logarithms"),
         (lambda w: w.logsumexp(0), "logarithm of the sum"),
+        (lambda w: w.amax(0), "largest of the log-likelihoods"),
         (lambda w: w.exp().mean(0).log(), "0 in every floating-point type"),
         (lambda w: w.logsumexp(1) - math.log(w.shape[1]), "axis 1"),
         (lambda w: w.exp().mean(0), "its logarithm is asked for"),
@@ -235,6 +254,8 @@ WRONG = {
         (lambda w: w.exp().sum(0) ** 2 / (w.exp() ** 2).sum(0), "0 in every floating-point type"),
         (lambda w: (w - w.max()).exp().sum(0) ** 2 / (2 * (w - w.max())).exp().sum(0), "largest one of each"),
         (lambda w: w.exp().sum(0) / (w.exp() ** 2).sum(0), "not squared"),
+        (lambda w: 2 * w.logsumexp(0) - (2 * w).logsumexp(0), "the logarithm of (2.4)"),
+        (lambda w: 1 / w.softmax(0).amax(0), "the share of the largest weight"),
         (lambda w: w.exp().sum() ** 2 / (w.exp() ** 2).sum(), "shape is wrong"),
     ],
     "2.6": [
@@ -254,7 +275,28 @@ WRONG = {
             lambda z, p, s: p + 0.5 * (z**2).sum(-1) * (1 / s**2 - 1) - z.shape[1] * math.log(s),
             "ln s has the wrong sign",
         ),
-        (lambda z, p, s: p - Normal(0.0, s).log_prob(z).sum(-1), "go through the expectation under the"),
+        (lambda z, p, s: p - Normal(0.0, s).log_prob(z).sum(-1), "The density of the prior is missing"),
+        (
+            lambda z, p, s: (p + (Normal(0.0, 1.0).log_prob(z) - Normal(0.0, s).log_prob(z)).sum(-1)).exp(),
+            "their logarithms are asked for",
+        ),
+        (
+            lambda z, p, s: p + (Normal(0.0, 1.0).log_prob(z) - Normal(0.0, s).log_prob(z)).mean(-1),
+            "averaged over the J dimensions",
+        ),
+        (
+            lambda z, p, s: (
+                p + (Normal(0.0, 1.0).log_prob(z) - Normal(0.0, math.exp(s**2 / 2)).log_prob(z)).sum(-1)
+            ),
+            "s² was given where its logarithm",
+        ),
+        (
+            lambda z, p, s: (
+                p + (Normal(0.0, 1.0).log_prob(z) - Normal(0.0, math.exp(s / 2)).log_prob(z)).sum(-1)
+            ),
+            "s was given where the logarithm of s²",
+        ),
+        (lambda z, p, s: p + Normal(0.0, 1.0).log_prob(z).sum(-1) ** 2, "go through the expectation"),
     ],
     "3.2": [
         (spoiled(0, lambda r, x, mu, t: r + 2 * t.exp()), "also feels the width of q"),
