@@ -433,6 +433,15 @@ WRONG = {
         (lambda mu, t, e: (mu + sigma(t) * e).detach(), "no gradient"),
         (lambda mu, t, e: mu + sigma(t).detach() * e, "no gradient reaches logvar"),
         (lambda mu, t, e: mu - sigma(t) * e, "It is right where eps is 0"),
+        (lambda mu, t, e: t + sigma(mu) * e, "changed places"),
+        (lambda mu, t, e: torch.normal(mu, sigma(t)), "It draws noise of its own"),
+        (lambda mu, t, e: mu + sigma(t) * torch.randn_like(mu), "It draws noise of its own"),
+        (lambda mu, t, e: mu + t.exp() * torch.randn_like(mu), "It draws noise of its own"),
+        (
+            lambda mu, t, e: mu + sigma(t) * draw(mu, 1, torch.Generator().manual_seed(0))[0],
+            "another eps gives the same z",
+        ),
+        (lambda mu, t, e: mu + sigma(t), "ε does not enter"),
     ],
     "6.3": [
         (lambda mu, s: mu**2 / s**2 + 3, "mean of the square"),
