@@ -107,7 +107,9 @@ def test_squared_error_through_a_sigmoid_pulls_hardest_at_two_thirds():
 def test_a_density_of_grey_levels_ranks_no_models():
     """A mean image with a narrow Gaussian at three pixels is above the VAEs of raw grey levels."""
     nats = [float(v) for v in re.findall(r"(\S+) nats", printed(CH8, "spike-without-z"))]
-    vaes = [float(v) for v in re.findall(r"density  grey +(\d+) to within", printed(CH8, "likelihoods-table"))]
+    vaes = [
+        float(v) for v in re.findall(r"density  grey +(\d+) to within", printed(CH8, "likelihoods-table"))
+    ]
     assert len(vaes) == 2 and nats == sorted(nats) and nats[-1] > max(vaes)
 
 
