@@ -140,3 +140,18 @@ EXERCISES = {
         },
     ),
 }
+
+# What a right answer shows, in one sentence.
+WHY = {
+    "8.1": "Dividing one term by 784 leaves the other with 784 times its weight, and only the first printed loss shows "
+    "it at once.",
+    "8.2": "Where q is the prior the KL term is at its minimum and so is silent; only a decoder that begins to use the "
+    "dimension sends a gradient to it.",
+    "8.3": "What belongs to one image is summed and images are averaged, so both terms stay in nats per image and β "
+    "stays 1.",
+    "8.4": "Averaged over draws from q, the difference of the two logarithms is the KL by its definition (4.2), though a "
+    "single one can be negative.",
+    "8.5": "A lower bound on log p(x) is an upper bound on the code length, and ln 2 turns nats into bits.",
+    "8.6": "At four times the price hardly a nat of KL pays for itself, so q returns to the prior and the decoder draws "
+    "the mean image.",
+}
