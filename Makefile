@@ -12,7 +12,7 @@
 # make links          looks up every link out of the book (network)
 # make address        writes REPOSITORY=https://github.com/me/my-fork to all places that name the repository
 # make bench, make bench-site, make bench-grading   what training, an explorer and a submission cost
-# make mutations      plants small faults and tells which command sees each (hours)
+# make mutations      plants small faults and tells which command sees each (an hour)
 # make pins           writes requirements.txt anew (needs uv)
 # make clean          removes what was built; make distclean also .venv and its like
 # Another Python: make book PYTHON=python3.12
