@@ -56,6 +56,10 @@ def divergences(of_q, of_posterior):
     return answer
 
 
+def gaussian_density(z, mu, logvar):
+    return Normal(mu, (0.5 * logvar).exp()).log_prob(z).sum(-1).exp()
+
+
 def kl(mu, logvar):
     return 0.5 * (mu**2 + logvar.exp() - logvar - 1).sum(-1)
 
@@ -529,18 +533,28 @@ WRONG = {
         (lambda x, a, mu, t: bce(x, a).sum() + kl(mu, t).mean(), "summed over the images, where the KL is"),
         (lambda x, a, mu, t: (sigmoid_then_log(x, a, 1e-8) + kl(mu, t)).mean(), "An epsilon in the log"),
         (lambda x, a, mu, t: (bce(x, a).sum(-1), kl(mu, t)), "returns a tuple of 2, where one tensor"),
+        (lambda x, a, mu, t: (bce(a, x).sum(-1) + kl(mu, t)).mean(), "changed places in the cross-entropy"),
+        (lambda x, a, mu, t: (kl(mu, t) - (x * a.sigmoid().log()).sum(-1)).mean(), "only black pixels count"),
+        (lambda x, a, mu, t: (((a.sigmoid() - x) ** 2).sum(-1) + kl(mu, t)).mean(), "That is a squared"),
+        (lambda x, a, mu, t: (0.5 * ((a.sigmoid() - x) ** 2).sum(-1) + kl(mu, t)).mean(), "half a squared"),
     ],
     "8.4": [
         (lambda z, mu, t: kl(mu, t), "closed form"),
         (lambda z, mu, t: 0.5 * (z**2 - (z - mu) ** 2 / t.exp()).sum(-1), "log σ is missing"),
         (lambda z, mu, t: -0.5 * (z**2 - (z - mu) ** 2 / t.exp() - t).sum(-1), "The sign is flipped."),
         (lambda z, mu, t: -0.5 * ((z - mu) ** 2 / t.exp() + t + math.log(2 * math.pi)).sum(-1), "prior is"),
+        (
+            lambda z, mu, t: gaussian_density(z, mu, t) - gaussian_density(z, 0 * mu, 0 * t),
+            "The densities are subtracted",
+        ),
     ],
     "8.5": [
         (lambda e, D: -e / D, "nats per pixel"),
         (lambda e, D: e / (D * math.log(2)), "The sign is flipped."),
         (lambda e, D: -e / math.log(2), "whole image"),
         (lambda e, D: -e * math.log(2) / D, "ln 2 multiplies"),
+        (lambda e, D: -e / (2 * D), "A bit is not 2 nats"),
+        (lambda e, D: torch.log2(-e) / D, "a logarithm already"),
     ],
     "9.3": [
         (mixed(bce_of=torch.sigmoid, pixels=torch.mean, latents=torch.mean), "three mistakes are left"),
