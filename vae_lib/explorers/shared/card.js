@@ -38,7 +38,7 @@ export function outputText(explorer, name, numbers) {
  */
 function widestText(explorer, name) {
   const { unit, missing = "none" } = explorer.outputs.filter((output) => output.name === name)[0];
-  const number = "-0000.0000" + (unit ? " " + unit : "");
+  const number = "−0000.0000" + (unit ? " " + unit : "");
   return number.length > missing.length ? number : missing;
 }
 
@@ -62,12 +62,16 @@ export function card(explorer, { question, controls }, state, data, id, picture 
   const text = explorer.describe(state, numbers, cache);
   const [words, room] = [text, text.repeat(9).slice(0, explorer.room)].map(escaped);
   const { height = 300, narrow = height } = explorer;
+  const tasks = (explorer.tasks ?? []).map(({ words: task, start }, i) => `<li><span>${escaped(task)}</span>` +
+    (start ? ` <button type="button" data-task="${i}">Start here</button>` : "") + "</li>");
   return `<p class="question" id="${id}-question">${escaped(question)}</p>` +
-    `<div class="stage"><div class="picture" style="--tall:${height}px;--narrow:${narrow}px">` +
+    (tasks.length ? `<ul class="tasks" aria-label="Tasks">${tasks.join("")}</ul>` : "") +
+    `<div class="stage"><div class="picture" style="--tall:${height};--narrow:${narrow}">` +
     `<div role="img" aria-label="${words}">${picture}</div></div>` +
     `<form class="controls" autocomplete="off" aria-labelledby="${id}-question">${inputs.join("")}` +
     `<div class="buttons"><button type="button" data-do="reset">Reset</button>` +
-    (seed ? `<button type="button" data-do="seed">New samples</button>` : "") + `</div></form></div>` +
+    (seed ? `<button type="button" data-do="seed">New samples</button>` : "") +
+    `<button type="button" data-do="copy">Copy link</button></div></form></div>` +
     `<noscript><p>Its sliders, and what can be dragged, need JavaScript.</p></noscript>` +
     `<div class="numbers">${outputs.join("")}</div>` +
     `<div class="said" data-room="${room}"><p class="words" aria-live="polite">${words}</p></div>` +

@@ -7,8 +7,8 @@
 export function format(value, digits = 4) {
   const size = Math.abs(value);
   if (size < 1e-14) return (0).toFixed(digits);
-  if (size < 0.5 * 10 ** -digits || size >= 1e7) return value.toExponential(3);
-  return value.toFixed(Math.min(digits, 7 - Math.floor(Math.log10(size))));
+  if (size < 0.5 * 10 ** -digits || size >= 1e7) return scientific(value, 3);
+  return minus(value.toFixed(Math.min(digits, 7 - Math.floor(Math.log10(size)))));
 }
 
 /**

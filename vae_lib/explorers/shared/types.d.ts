@@ -57,7 +57,20 @@ export interface Explorer<S = any, N = any, C = any, Drawn = N> {
   say?: Record<string, (value: number, data: any) => string>; // added to the value of a slider
   pixels?(state: S, cache: C): number[]; // the grey levels that the control of pixels shows
   painted?: Partial<S>; // set together with the pixels
+  tasks?: Task<S, N>[];
 }
+
+// A short task below the question, which ticks itself when its condition holds. A button sets its `start`, if it has
+// one. At `reach` it holds, which a test tries; not when the explorer opens, nor at its start.
+export interface Task<S = any, N = any> {
+  words: string;
+  done(state: S, numbers: N): boolean;
+  reach: Partial<S>;
+  start?: Partial<S>;
+}
+
+// What a page does with a card: sets its state to what an address says, and takes it down.
+export interface Live { open(query: string): void; set(values: Traits): void; end(): void; controls: Control[] }
 
 // What a picture needs of a canvas context; still.mjs has another that writes SVG.
 type Context = CanvasRenderingContext2D;
