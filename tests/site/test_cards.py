@@ -30,7 +30,7 @@ def test_opens_with_the_numbers_of_vae_lib(name, card):
 def test_everything_has_a_name(name, card):
     """Controls are native, named after the trait, with a label; outputs too; the picture has words."""
     explorer = card(name)
-    controls = explorer.root.locator("input:not([type=checkbox]), select, textarea")
+    controls = explorer.root.locator("input:not([type=checkbox], .typed), select, textarea")
     found = controls.evaluate_all("all => all.map(c => [c.name, c.labels.length && c.labels[0].innerText])")
     traits = EXPLORERS[name].parameters()
     pixels = {key: trait for key, trait in traits.items() if isinstance(trait, base.Pixels)}
@@ -46,7 +46,9 @@ def test_everything_has_a_name(name, card):
     assert len(words.split()) >= 15
     assert explorer.root.locator(".words").inner_text() == words
     buttons = explorer.root.get_by_role("button").all_inner_texts()
-    assert set(buttons) <= {"Reset", "New samples", "Clear"} and "Reset" in buttons
+    starts = len(explorer.root.locator(".tasks button").all())
+    assert set(buttons) <= {"Reset", "New samples", "Clear", "Copy link", "Start here"}
+    assert {"Reset", "Copy link"} <= set(buttons) and buttons.count("Start here") == starts
 
 
 # What must be chosen before a control of implied_beta makes a difference.
@@ -327,4 +329,4 @@ def test_without_javascript(name, silent):
     numbers = (EXPLORERS[name](_data=data) if data else EXPLORERS[name]()).numbers()
     for key, value in numbers.items():
         text = root.locator(f'output[name="{key}"]').inner_text()
-        assert text in ("none", "after your guess") if value is None else re.match(r"-?\d", text), key
+        assert text in ("none", "after your guess") if value is None else re.match(r"−?\d", text), key

@@ -84,6 +84,13 @@ export const explorer = {
     { name: "gap", label: "gap, KL(q ‖ posterior)", unit: "nats", color: "posterior" },
     { name: "log_marginal", label: "log p(x), fixed", unit: "nats" },
   ],
+  tasks: [
+    { words: "Make the reconstruction as good as it gets.", reach: { mu: 1.25, sigma: 0.1 },
+      done: (_, { reconstruction }) => reconstruction > -0.94 },
+    { words: "Now bring the gap below 0.1 nats. What happens to the reconstruction?", reach: { mu: 1, sigma: 0.5 },
+      done: (_, { gap }) => gap < 0.1 },
+    { words: "Your turn: a gap below 0.01 nats.", reach: { mu: 1, sigma: 0.45 }, done: (_, { gap }) => gap < 0.01 },
+  ],
   numbers,
 
   describe({ mu, sigma }, { reconstruction, kl, elbo, gap }) {

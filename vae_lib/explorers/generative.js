@@ -91,6 +91,14 @@ export const explorer = {
     { name: "log_joint_3", label: "log p(x, y = 3)", unit: "nats", color: "likelihood" },
     { name: "log_joint_8", label: "log p(x, y = 8)", unit: "nats", color: "likelihood" },
   ],
+  tasks: [
+    { words: "Find an x for which the classifier cannot decide.", reach: { x: 0.3 },
+      done: (_, { p_y_given_x }) => Math.abs(p_y_given_x - 0.5) < 0.05 },
+    { words: "Make log p(x) fall below −20. How sure is the classifier there?", reach: { x: 1.3 },
+      done: (_, { log_marginal }) => log_marginal < -20 },
+    { words: "At x = 1.5, change one σ so that the classifier says three.", start: { x: 1.5 },
+      reach: { x: 1.5, sigma_3: 0.3 }, done: ({ x }, { p_y_given_x }) => x === 1.5 && p_y_given_x < 0.5 },
+  ],
   numbers,
 
   describe(state, { p_y_given_x, log_marginal }) {

@@ -147,6 +147,15 @@ export const explorer = {
     { name: "kl", label: "KL that the best q keeps", unit: "nats", color: "approximate" },
     { name: "gap", label: "gap of the best q to log p(x)", unit: "nats", color: "posterior" },
   ],
+  tasks: [
+    { words: "Repair it by the reduction alone: a β below 1.", reach: { reduction: "sum_mean" },
+      done: ({ reconstruction }, { beta }) => reconstruction === "mse" && beta < 1 },
+    { words: "Find the line whose β is 1.", reach: { reconstruction: "bce", reduction: "sum_mean" },
+      done: (_, { beta }) => Math.abs(beta - 1) < 0.001 },
+    { words: "Keep the mean over everything, and make β 1 by the σ of a Gaussian.",
+      start: { reconstruction: "gaussian", sigma: 0.1 }, reach: { reconstruction: "gaussian", sigma: 0.0357 },
+      done: ({ reduction }, { beta }) => reduction === "mean" && Math.abs(beta - 1) < 0.05 },
+  ],
   numbers,
 
   idle(name, { reconstruction, reduction, kl_reduction }) {

@@ -108,6 +108,13 @@ export const explorer = {
     { name: "dkl_dmu", label: "slope in μ", unit: "nats per unit" },
     { name: "dkl_dlogvar", label: "slope in ln σ²", unit: "nats per unit" },
   ],
+  tasks: [
+    { words: "Make the KL 0.", reach: { mu: 0, sigma: 1 }, done: (_, { kl }) => kl < 0.001 },
+    { words: "Hold μ at 2. Which σ is the cheapest?", start: { mu: 2, sigma: 0.4 }, reach: { mu: 2, sigma: 1 },
+      done: ({ mu, sigma }) => mu === 2 && Math.abs(sigma - 1) < 0.03 },
+    { words: "Spend 1 nat on a narrow q around 0.", reach: { mu: 0, sigma: 0.23 },
+      done: ({ mu, sigma }, { kl }) => mu === 0 && sigma < 1 && Math.abs(kl - 1) < 0.05 },
+  ],
   numbers,
 
   describe({ mu, sigma }, n) {

@@ -286,6 +286,13 @@ export const explorer = {
     { name: "mean_elbo", label: "ELBO, test mean", unit: "nats" },
     { name: "log_likelihood", label: "log p(x|z) at your z", unit: "nats", color: "likelihood" },
   ],
+  tasks: [
+    { words: "Choose a test image in place of the face.", reach: { image: 1 }, done: ({ image }) => image > 0 },
+    { words: "Go back to the start of the training, and forth again.", reach: { snapshot: 0 },
+      done: ({ snapshot }) => snapshot === 0 },
+    { words: "Hold z in the middle of the plane.", reach: { z_1: 0, z_2: 0 },
+      done: ({ z_1: x, z_2: y }) => Math.hypot(x, y) < 0.2 },
+  ],
   numbers,
   prepare,
   pixels: levels,

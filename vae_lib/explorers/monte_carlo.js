@@ -138,6 +138,12 @@ export const explorer = {
     { name: "reconstruction", label: "exact reconstruction term", unit: "nats" },
     { name: "error", label: "mean of the draws − exact", unit: "nats" },
   ],
+  tasks: [
+    { words: "Halve the standard error with L alone. By how much must L grow?", reach: { num_samples: 26_000 },
+      done: ({ sigma }, { standard_error: error }) => sigma === 0.5 && error !== null && error < 0.0093 },
+    { words: "Take one single draw, and make it miss by more than 1 nat.", start: { num_samples: 1 },
+      reach: { num_samples: 1, sigma: 1.3 }, done: ({ num_samples: L }, { error }) => L === 1 && Math.abs(error) > 1 },
+  ],
   numbers,
   prepare: ({ seed }, cache, deadline) => drawn(seed, cache, deadline),
 

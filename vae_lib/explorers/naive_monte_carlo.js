@@ -165,6 +165,13 @@ export const explorer = {
     { name: "largest_share", label: "share of the largest weight", color: "prior" },
     { name: "rho", label: "ρ, second moment over p(x)²" },
   ],
+  tasks: [
+    { words: "Find a J for which a thousand of the 10 000 draws count.", reach: { J: 2 },
+      done: ({ num_samples: L }, { effective_sample_size: n }) => L === 10_000 && n > 1000 },
+    { words: "Go to J = 20. How much does the luckiest draw weigh?", reach: { J: 20 }, done: ({ J }) => J === 20 },
+    { words: "With J = 12, bring the error below 0.2 nats. What does it take?", start: { J: 12, num_samples: 10_000 },
+      reach: { num_samples: 100_000, seed: 1 }, done: ({ J }, { error }) => J === 12 && Math.abs(error) < 0.2 },
+  ],
   numbers,
 
   prepare(state, cache, deadline) {

@@ -107,6 +107,10 @@ export const explorer = {
     { name: "reconstruction", label: "reconstruction term", unit: "nats", color: "likelihood" },
     { name: "elbo", label: "held-out ELBO", unit: "nats" },
   ],
+  tasks: [
+    { words: "Go to the sharpest p(x|z). Which term pays for it?", reach: { run: 1 }, done: ({ run }) => run === 1 },
+    { words: "Go to the bluntest. What is left of its digits?", reach: { run: 9 }, done: ({ run }) => run === 9 },
+  ],
   numbers,
 
   describe(_, { sigma, beta, distortion, kl, active_units }) {

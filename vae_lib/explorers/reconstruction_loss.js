@@ -99,6 +99,14 @@ export const explorer = {
     { name: "bernoulli_slope", label: "slope of cross-entropy", unit: "nats/logit" },
     { name: "gaussian_slope", label: "slope of the Gaussian", unit: "nats/grey" },
   ],
+  tasks: [
+    { words: "Keep p = x = 0.5 and make the Gaussian price positive.", reach: { sigma: 0.5 },
+      done: ({ p, x }, { gaussian_nll: price }) => p === 0.5 && x === 0.5 && price > 0 },
+    { words: "Make the cross-entropy as good as 0. Which pixels allow it?", reach: { x: 0, p: 0.01 },
+      done: (_, { bernoulli_nll: price }) => price < 0.02 },
+    { words: "With x = 1, let the cross-entropy pull with a slope beyond −0.9.", reach: { x: 1, p: 0.05 },
+      done: ({ x }, { bernoulli_slope: slope }) => x === 1 && slope < -0.9 },
+  ],
   numbers,
 
   describe({ p, x, sigma }, n) {

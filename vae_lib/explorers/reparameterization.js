@@ -158,6 +158,11 @@ export const explorer = {
     ])),
     { name: "exact", label: "exact gradient d/dμ", unit: "nats per unit" },
   ],
+  tasks: [
+    { words: "Find the μ at which the gradient is 0.", reach: { mu: 1.25 }, done: (_, { exact }) => Math.abs(exact) < 0.05 },
+    { words: "Make σ small. Which of the spreads shrinks, and which grows?", reach: { sigma: 0.05 },
+      done: ({ sigma }) => sigma <= 0.1 },
+  ],
   numbers,
   prepare: (state, cache, deadline) => drawn(state.seed, cache, deadline) && measure(state, cache),
 
