@@ -23,6 +23,7 @@ from . import (
     pages,
     preview,
     search,
+    sets,
     syllabus,
 )
 
@@ -64,6 +65,7 @@ def setup(app):
         pages,
         preview,
         search,
+        sets,
         syllabus,
     ):
         part.setup(app)

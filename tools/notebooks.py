@@ -25,7 +25,7 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
-CELL_METADATA = ("mystnb", "nbgrader", "tags")
+CELL_METADATA = ("mystnb", "nbgrader", "sets", "tags")
 FOLDERS = ("book", "book/exercises", "exercises/source/ch*")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # kebab-case, and not one of the random ids that editors give.

@@ -1,4 +1,4 @@
-"""The tasks below an explorer's question: none is done when it opens, and each can be done by the controls."""
+"""The tasks of an explorer: none is done when it opens, and each can be done by the controls."""
 
 from __future__ import annotations
 

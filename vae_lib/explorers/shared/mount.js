@@ -52,9 +52,11 @@ export async function wake(explorers) {
   };
   site.wakeExplorers();
   document.addEventListener("DOMContentLoaded", site.wakeExplorers);
-  document.addEventListener("DOMContentLoaded", () => {
-    for (const words of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(".sets"))) bind(words);
-  });
+  const bindAll = () => {
+    for (const words of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("span.sets"))) bind(words);
+  };
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", bindAll);
+  else bindAll();
   window.addEventListener("hashchange", () => goTo(location.hash));
 }
 
