@@ -30,7 +30,9 @@ class Sets(SphinxTransform):
         for index, cell in enumerate(read(path)["cells"]):
             for words, state in cell["metadata"].get("sets", {}).items():
                 if not any(mark(node, words, state) for node in self.texts(index)):
-                    raise ExtensionError(f"{path.name}, cell {cell['id']}: no text {words!r} that could set {state}")
+                    raise ExtensionError(
+                        f"{path.name}, cell {cell['id']}: no text {words!r} that could set {state}"
+                    )
 
     def texts(self, index):
         """The pieces of text and the formulas of a cell."""

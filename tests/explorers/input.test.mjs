@@ -181,16 +181,19 @@ function pointer() {
   const picture = {
     handles: [{ x: 0, y: 0, axis: "x", move: (/** @type {number} */ x) => ({ mu: x / 100 }) }],
     pick: (/** @type {number} */ x) => (x > 500 ? { seed: 7 } : null),
+    regions: [["kl", 300, -5, 400, 5]],
   };
   const screen = /** @type {any} */ ({
     canvas, picture,
     place: (/** @type {any} */ { clientX: x, clientY: y, pointerType }) =>
       ({ x, y, handle: nearest(/** @type {any} */ (picture.handles), x, y, pointerType === "mouse" ? 18 : 30) }),
   });
-  const listeners = new Pointer(screen, state).listeners();
+  /** @type {(string | null)[]} */
+  const lit = [];
+  const listeners = new Pointer(screen, state, (term) => lit.push(term)).listeners();
   assert.ok(listeners.every(([target]) => target === canvas));
   const send = sender(listeners);
-  return { values, canvas, picture, screen, send: (/** @type {string} */ kind, /** @type {number} */ x, more = {}) =>
+  return { values, canvas, picture, screen, lit, send: (/** @type {string} */ kind, /** @type {number} */ x, more = {}) =>
     send(kind, { clientX: x, clientY: 0, pointerType: "mouse", pointerId: 5, ...more }) };
 }
 
@@ -239,4 +242,14 @@ test("a finger on a handle drags it, elsewhere it scrolls; nothing happens befor
   send("pointermove", 5);
   send("click", 600);
   assert.equal(values.seed, 98);
+});
+
+test("a pointer over a term lets it stand out, but not while a handle is dragged", () => {
+  const { lit, send } = pointer();
+  send("pointermove", 250);
+  send("pointermove", 350);
+  send("pointerleave", 350);
+  send("pointerdown", 5);
+  send("pointermove", 350);
+  assert.deepEqual(lit, [null, "kl", null, null]);
 });

@@ -334,8 +334,8 @@ def test_without_javascript(name, silent):
 
 # Addresses, words of the text, fields, fingers
 
-WORDS = """sets => document.querySelector("main").insertAdjacentHTML("beforeend",
-  sets.map(([state, words]) => `<p>At <span class="sets" data-sets="${state}">${words}</span>.</p>`).join(""))"""
+WORDS = """sets => document.querySelector("main").insertAdjacentHTML("beforeend", sets.map(([state, words]) =>
+  `<p>At <span class="sets" data-sets="${state}">${words}</span>.</p>`).join(""))"""
 
 
 def test_a_value_is_edited_beside_its_slider(card):

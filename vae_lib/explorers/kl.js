@@ -87,8 +87,9 @@ function drawTerms(picture, n) {
   BARS.forEach(([name, words], i) => {
     const [x0, x1, y] = [bars.x(i - 0.33), bars.x(i + 0.33), bars.y(Math.max(-1.3, n[name]))];
     const sum = name === "kl";
-    if (n[name] < 0) picture.hatched(x0, bars.y(0), x1, y, color.ink);
-    else picture.rect(x0, bars.y(0), x1, y, sum ? color.approximate : color.muted);
+    const alpha = picture.term(name, x0, bars.top, x1, bars.bottom + 20);
+    if (n[name] < 0) picture.hatched(x0, bars.y(0), x1, y, color.ink, alpha);
+    else picture.rect(x0, bars.y(0), x1, y, sum ? color.approximate : color.muted, alpha);
     picture.text(bars.x(i), bars.bottom + 13, words, sum ? color.approximate : color.ink, "center");
   });
   bars.horizontal(0, color.muted, { width: 1 });
@@ -108,6 +109,12 @@ export const explorer = {
     { name: "dkl_dmu", label: "slope in μ", unit: "nats per unit" },
     { name: "dkl_dlogvar", label: "slope in ln σ²", unit: "nats per unit" },
   ],
+  equation: {
+    number: "4.5",
+    lead: "In the figure, where J = 1: KL",
+    terms: [["", "half_mu_squared", "½ μ²"], ["+", "half_sigma_squared", "½ σ²"],
+      ["+", "minus_log_sigma", "−½ ln σ²"], ["+", "minus_half", "−½"]],
+  },
   tasks: [
     { words: "Make the KL 0.", reach: { mu: 0, sigma: 1 }, done: (_, { kl }) => kl < 0.001 },
     { words: "Hold μ at 2. Which σ is the cheapest?", start: { mu: 2, sigma: 0.4 }, reach: { mu: 2, sigma: 1 },

@@ -167,14 +167,17 @@ export class Pointer {
   #dragged = false;
   #screen;
   #state;
+  #light;
 
   /**
    * @param {Screen} screen
    * @param {State} state
+   * @param {(term: string | null) => void} light
    */
-  constructor(screen, state) {
+  constructor(screen, state, light) {
     this.#screen = screen;
     this.#state = state;
+    this.#light = light;
   }
 
   /** @param {PointerEvent} event */
@@ -189,6 +192,8 @@ export class Pointer {
     const { picture, canvas } = this.#screen;
     const { x, y, handle } = this.#screen.place(event);
     if (!picture) return;
+    const region = picture.regions.find(([, x0, y0, x1, y1]) => x >= x0 && x <= x1 && y >= y0 && y <= y1);
+    this.#light(this.#held === null ? region?.[0] ?? null : null);
     if (this.#held !== null) this.#state.set(picture.handles[this.#held].move(x, y));
     const over = picture.handles[this.#held ?? handle ?? -1];
     canvas.style.cursor = over ? CURSORS[over.axis] : picture.pick?.(x, y) ? "pointer" : "";
@@ -220,6 +225,7 @@ export class Pointer {
       [canvas, "click", (event) => this.#click(event)],
       [canvas, "pointerup", release],
       [canvas, "pointercancel", release],
+      [canvas, "pointerleave", () => this.#light(null)],
       [canvas, "touchstart", (event) => this.#touch(event)],
     ];
   }

@@ -31,6 +31,10 @@ class Life {
   #pending = 0; // the frame that is asked for
   #moved = false; // has anything changed since the last frame?
   #talk = 0; // the timer of the words
+  /** @type {string | null} the term that stands out */
+  #lit = null;
+  /** @type {(numbers: Numbers | null, lit: string | null) => void} */
+  #told = () => {};
   #root;
   #explorer;
   #controls;
@@ -103,12 +107,25 @@ class Life {
         const task = this.#explorer.tasks?.[target.dataset?.task ?? -1];
         if (task?.start) this.set({ ...read(this.#controls, ""), ...task.start });
       }],
-      ...new Pointer(this.#screen, this.#state).listeners(),
+      ...new Pointer(this.#screen, this.#state, (term) => this.light(term)).listeners(),
       [window, "beforeprint", () => this.#printing(true)], // at once, as the page is printed as it then is
       [window, "afterprint", () => this.#printing(false)],
       ...(this.#easel?.listeners() ?? []),
     ];
     return listeners.map(([target, kind, action]) => /** @type {const} */ ([target, kind, this.#guarded(action)]));
+  }
+
+  /** @param {string | null} term */
+  light(term) {
+    if (term === this.#lit) return;
+    this.#lit = term;
+    this.#again();
+  }
+
+  /** @param {(numbers: Numbers | null, lit: string | null) => void} told */
+  watch(told) {
+    this.#told = told;
+    this.#again();
   }
 
   get controls() {
@@ -187,6 +204,7 @@ class Life {
       if (ready || this.#moved || this.#screen.picture) {
         this.#paint(state, numbers);
         this.#report(state, numbers);
+        this.#told(numbers, this.#lit);
       } // otherwise the still picture stays, which shows the same numbers
       this.#moved = false;
       root.dataset.drawn = String(Number(root.dataset.drawn ?? 0) + 1);
@@ -203,7 +221,7 @@ class Life {
    * @param {Numbers | null} numbers
    */
   #paint(state, numbers) {
-    if (this.#screen.paint((picture) => this.#explorer.draw(picture, state, numbers, this.#cache))) return;
+    if (this.#screen.paint(this.#lit, (picture) => this.#explorer.draw(picture, state, numbers, this.#cache))) return;
     // hidden, as for a moment while JupyterLab changes its theme: drawn once it shows
     this.#resized.unobserve(this.#screen.image);
     this.#resized.observe(this.#screen.image);

@@ -2,6 +2,7 @@
 
 import { card } from "./card.js";
 import { live } from "./life.js";
+import { bindTerms } from "./terms.js";
 
 /** @import { Explorer, Live, Model } from "./types.d.ts" */
 
@@ -54,6 +55,10 @@ export async function wake(explorers) {
   document.addEventListener("DOMContentLoaded", site.wakeExplorers);
   const bindAll = () => {
     for (const words of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("span.sets"))) bind(words);
+    for (const row of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(".terms"))) {
+      const root = cardOf(row.dataset.of ?? "", row);
+      if (root) bindTerms(row, explorers[row.dataset.of ?? ""], /** @type {Live} */ (lives.get(root)));
+    }
   };
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", bindAll);
   else bindAll();

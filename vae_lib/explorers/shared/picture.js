@@ -12,6 +12,10 @@ export const COLORS = ["prior", "approximate", "likelihood", "posterior", "ink",
 export class Picture {
   /** @type {((x: number, y: number) => Traits | null) | undefined} what a click beside all handles sets */
   pick;
+  /** @type {string | null} the term that stands out */
+  lit = null;
+  /** @type {[term: string, x0: number, y0: number, x1: number, y1: number][]} where the terms are */
+  regions = [];
 
   /**
    * @param {Pen} ctx
@@ -86,6 +90,15 @@ export class Picture {
   }
 
   /**
+   * How dense a term of the equation is drawn, which fills this rectangle: a pointer there lets it stand out.
+   * @type {(term: string, x0: number, y0: number, x1: number, y1: number) => number}
+   */
+  term(term, x0, y0, x1, y1) {
+    this.regions.push([term, Math.min(x0, x1), Math.min(y0, y1), Math.max(x0, x1), Math.max(y0, y1)]);
+    return this.lit === null || this.lit === term ? 1 : 0.25;
+  }
+
+  /**
    * Many rectangles [x, y, width, height] in one call of fill().
    * @param {[number, number, number, number][]} boxes
    * @param {string} color
@@ -102,17 +115,17 @@ export class Picture {
 
   /**
    * A rectangle that differs from a filled one without its colour, too.
-   * @type {(x0: number, y0: number, x1: number, y1: number, color: string) => void}
+   * @type {(x0: number, y0: number, x1: number, y1: number, color: string, alpha?: number) => void}
    */
-  hatched(x0, y0, x1, y1, color) {
+  hatched(x0, y0, x1, y1, color, alpha = 1) {
     [x0, x1] = [Math.min(x0, x1), Math.max(x0, x1)];
     [y0, y1] = [Math.min(y0, y1), Math.max(y0, y1)];
     const height = y1 - y0;
     for (let x = x0 - height + 4; x < x1; x += 7) {
       const [start, end] = [Math.max(x, x0), Math.min(x + height, x1)];
-      this.stroke([[start, y1 - (start - x)], [end, y1 - (end - x)]], color, { width: 1.2 });
+      this.stroke([[start, y1 - (start - x)], [end, y1 - (end - x)]], color, { width: 1.2, alpha });
     }
-    this.frame(x0, y0, x1, y1, color, { width: 1.5 });
+    this.frame(x0, y0, x1, y1, color, { width: 1.5, alpha });
   }
 
   /**

@@ -47,10 +47,11 @@ export class Screen {
   }
 
   /**
-   * Paints with draw(picture); false where the card is hidden and has no size.
+   * Paints with draw(picture), where one term may stand out; false where the card is hidden and has no size.
+   * @param {string | null} lit
    * @param {(picture: Picture) => void} draw
    */
-  paint(draw) {
+  paint(lit, draw) {
     const { canvas, image } = this;
     if (!canvas.isConnected) image.replaceChildren(canvas);
     const [width, height] = [image.clientWidth, image.clientHeight];
@@ -62,6 +63,7 @@ export class Screen {
     const scale = dense * this.#scale;
     this.#ctx.setTransform(scale, 0, 0, scale, 0, 0);
     this.picture = new Picture(this.#ctx, width / this.#scale, height / this.#scale, this.#color, this.#layer);
+    this.picture.lit = lit;
     draw(this.picture);
     canvas.handles = this.picture.handles; // for tests
     return true;

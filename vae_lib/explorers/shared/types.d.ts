@@ -58,6 +58,7 @@ export interface Explorer<S = any, N = any, C = any, Drawn = N> {
   pixels?(state: S, cache: C): number[]; // the grey levels that the control of pixels shows
   painted?: Partial<S>; // set together with the pixels
   tasks?: Task<S, N>[];
+  equation?: { number: string; lead: string; terms: [sign: string, output: string, words: string][] };
 }
 
 // A short task below the question, which ticks itself when its condition holds. A button sets its `start`, if it has
@@ -70,7 +71,14 @@ export interface Task<S = any, N = any> {
 }
 
 // What a page does with a card: sets its state to what an address says, and takes it down.
-export interface Live { open(query: string): void; set(values: Traits): void; end(): void; controls: Control[] }
+export interface Live {
+  controls: Control[];
+  open(query: string): void;
+  set(values: Traits): void;
+  light(term: string | null): void; // lets one term of the equation stand out, or none
+  watch(told: (numbers: Numbers | null, lit: string | null) => void): void; // after each frame
+  end(): void;
+}
 
 // What a picture needs of a canvas context; still.mjs has another that writes SVG.
 type Context = CanvasRenderingContext2D;
