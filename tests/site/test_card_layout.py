@@ -96,3 +96,76 @@ def test_a_drag_on_the_picture_moves_a_trait(name, width, card):
             seen.append(found.state())
         mouse.up()
         assert any(state != before for state in seen), f"handle {i}"
+
+
+# Words in pictures
+
+WIDTHS = (288, 343, 528, 608, 664, 680)  # of cards on telephones and tablets, and at 200 % zoom
+# Goes to three states and notes the box of each word in the picture: words, left, top, right, bottom.
+PLACES = """async (root) => {
+  const canvas = root.querySelector("canvas"), ctx = canvas.getContext("2d");
+  const controls = [...root.querySelectorAll("select, input[type=range]")], found = {};
+  const frame = () => new Promise(requestAnimationFrame);
+  const rest = async () => { await frame(); do await frame(); while (root.hasAttribute("data-busy")); };
+  const fill = ctx.fillText;
+  let boxes;
+  ctx.fillText = function (words, x, y) {
+    const { width } = this.measureText(words), size = parseFloat(this.font) * 0.72;
+    const left = x - { left: 0, center: width / 2, right: width }[this.textAlign];
+    if (this.globalAlpha > 0.5) boxes.push([words, left, y - size / 2, left + width, y + size / 2]);
+    fill.call(this, words, x, y);
+  };
+  for (const [name, place] of [["opening", null], ["minimum", 0], ["maximum", 1]]) {
+    for (const control of place === null ? [] : controls) {
+      control.value = control.options ? control.options[place * (control.options.length - 1)].value
+        : place ? control.max : control.min;
+      control.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+    boxes = [];
+    document.documentElement.dataset.theme = document.documentElement.dataset.theme;
+    await rest();
+    found[name] = boxes;
+  }
+  delete ctx.fillText;
+  return [canvas.clientWidth, canvas.clientHeight, found];
+}"""
+
+
+def collisions(width, height, boxes):
+    """Words that overlap, and words that the picture cuts; the same words at the same place count once."""
+    boxes = list(
+        {(words, round(left), round(top)): box for box in boxes for words, left, top, *_ in [box]}.values()
+    )
+    found = [
+        box[0] for box in boxes if box[1] < -1 or box[2] < -1 or box[3] > width + 1 or box[4] > height + 1
+    ]
+    for i, (words, left, top, right, bottom) in enumerate(boxes):
+        for other, l2, t2, r2, b2 in boxes[:i]:
+            if min(right, r2) - max(left, l2) > 1 and min(bottom, b2) - max(top, t2) > 1:
+                found.append((other, words))
+    return found
+
+
+@each_explorer
+@pytest.mark.parametrize("width", WIDTHS)
+def test_words_in_the_picture_neither_collide_nor_are_cut(name, width, card):
+    explorer = card(name, width=width)
+    across, down, states = explorer.root.evaluate(PLACES)
+    assert all(states.values())
+    found = {state: collisions(across, down, boxes) for state, boxes in states.items()}
+    assert {state: faults for state, faults in found.items() if faults} == {}
+
+
+@each_explorer
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_of_a_card_is_outside_of_it(name, width, card):
+    """Menus show their words, and no line is wider than the card."""
+    explorer = card(name, width=width)
+    assert explorer.page.evaluate("document.documentElement.scrollWidth") <= width
+    outside = explorer.root.evaluate("""root => {
+      const box = root.getBoundingClientRect();
+      return [...root.querySelectorAll("*")].filter((part) => part.checkVisibility() && !part.closest("svg"))
+        .filter((part) => { const { left, right } = part.getBoundingClientRect();
+          return left < box.left - 1 || right > box.right + 1; }).map((part) => part.outerHTML.slice(0, 80));
+    }""")
+    assert outside == []
