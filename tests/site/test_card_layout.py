@@ -115,6 +115,11 @@ PLACES = """async (root) => {
     if (this.globalAlpha > 0.5) boxes.push([words, left, y - size / 2, left + width, y + size / 2]);
     fill.call(this, words, x, y);
   };
+  const clear = ctx.clearRect;
+  ctx.clearRect = function (...box) {
+    boxes = []; // a frame begins
+    clear.apply(this, box);
+  };
   for (const [name, place] of [["opening", null], ["minimum", 0], ["maximum", 1]]) {
     for (const control of place === null ? [] : controls) {
       control.value = control.options ? control.options[place * (control.options.length - 1)].value
@@ -126,13 +131,16 @@ PLACES = """async (root) => {
     await rest();
     found[name] = boxes;
   }
-  delete ctx.fillText;
+  delete ctx.fillText, delete ctx.clearRect;
   return [canvas.clientWidth, canvas.clientHeight, found];
 }"""
 
 
 def collisions(width, height, boxes):
-    """Words that overlap, and words that the picture cuts; the same words at the same place count once."""
+    """Words that overlap or, on one line, run together, and words that the picture cuts.
+
+    The same words at the same place count once.
+    """
     boxes = list(
         {(words, round(left), round(top)): box for box in boxes for words, left, top, *_ in [box]}.values()
     )
@@ -141,7 +149,8 @@ def collisions(width, height, boxes):
     ]
     for i, (words, left, top, right, bottom) in enumerate(boxes):
         for other, l2, t2, r2, b2 in boxes[:i]:
-            if min(right, r2) - max(left, l2) > 1 and min(bottom, b2) - max(top, t2) > 1:
+            apart = 4 if abs(top - t2) < 1 else -1
+            if min(right, r2) - max(left, l2) > -apart and min(bottom, b2) - max(top, t2) > 1:
                 found.append((other, words))
     return found
 
