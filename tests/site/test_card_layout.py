@@ -100,8 +100,9 @@ def test_a_drag_on_the_picture_moves_a_trait(name, width, card):
 
 # Words in pictures
 
-WIDTHS = (288, 343, 528, 608, 664, 680)  # of cards on telephones and tablets, and at 200 % zoom
-# Goes to three states and notes the box of each word in the picture: words, left, top, right, bottom.
+WIDTHS = (288, 343, 528, 608, 664, 680, 900)  # of cards on telephones and tablets, at 200 % zoom, beside controls
+# Goes to three states and notes the box of each word in the picture: words, left, top, right, bottom,
+# and how wide a space is.
 PLACES = """async (root) => {
   const canvas = root.querySelector("canvas"), ctx = canvas.getContext("2d");
   const controls = [...root.querySelectorAll("select, input[type=range]")], found = {};
@@ -110,9 +111,10 @@ PLACES = """async (root) => {
   const fill = ctx.fillText;
   let boxes;
   ctx.fillText = function (words, x, y) {
-    const { width } = this.measureText(words), size = parseFloat(this.font) * 0.72;
+    const [shown, size] = [words.trim(), parseFloat(this.font) * 0.72];
+    const [width, space] = [shown, " "].map((text) => this.measureText(text).width);
     const left = x - { left: 0, center: width / 2, right: width }[this.textAlign];
-    if (this.globalAlpha > 0.5) boxes.push([words, left, y - size / 2, left + width, y + size / 2]);
+    if (this.globalAlpha > 0.5) boxes.push([shown, left, y - size / 2, left + width, y + size / 2, space]);
     fill.call(this, words, x, y);
   };
   const clear = ctx.clearRect;
@@ -147,9 +149,9 @@ def collisions(width, height, boxes):
     found = [
         box[0] for box in boxes if box[1] < -1 or box[2] < -1 or box[3] > width + 1 or box[4] > height + 1
     ]
-    for i, (words, left, top, right, bottom) in enumerate(boxes):
-        for other, l2, t2, r2, b2 in boxes[:i]:
-            apart = 4 if abs(top - t2) < 1 else -1
+    for i, (words, left, top, right, bottom, space) in enumerate(boxes):
+        for other, l2, t2, r2, b2, _ in boxes[:i]:
+            apart = 0.99 * space if abs(top - t2) < 1 else -1
             if min(right, r2) - max(left, l2) > -apart and min(bottom, b2) - max(top, t2) > 1:
                 found.append((other, words))
     return found

@@ -80,8 +80,11 @@ function drawTerms(picture, n) {
   const { color, narrow, width } = picture;
   const { side, end } = layout(picture);
   const most = Math.max(2.5, n.kl, n.half_mu_squared, n.half_sigma_squared);
+  const left = narrow ? 40 : width - side + 46;
+  const wide = BARS.map(([, words]) => picture.measure(words));
+  const tight = wide.some((w, i) => (w + (wide[i + 1] ?? 0)) / 2 + 8 > (width - 12 - left) / BARS.length);
   const bars = picture.panel({
-    left: narrow ? 40 : width - side + 46, top: narrow ? end + 32 : 24, bottom: 24,
+    left, top: narrow ? end + 32 : 24, bottom: tight ? 42 : 24,
     x: [-0.5, 4.5], y: [-1.3, 1.1 * most], xticks: [], ylabel: "the four terms and their sum, nats",
   });
   BARS.forEach(([name, words], i) => {
@@ -90,7 +93,7 @@ function drawTerms(picture, n) {
     const alpha = picture.term(name, x0, bars.top, x1, bars.bottom + 20);
     if (n[name] < 0) picture.hatched(x0, bars.y(0), x1, y, color.ink, alpha);
     else picture.rect(x0, bars.y(0), x1, y, sum ? color.approximate : color.muted, alpha);
-    picture.text(bars.x(i), bars.bottom + 13, words, sum ? color.approximate : color.ink, "center");
+    picture.text(bars.x(i), bars.bottom + (tight && i % 2 ? 31 : 13), words, sum ? color.approximate : color.ink, "center");
   });
   bars.horizontal(0, color.muted, { width: 1 });
 }

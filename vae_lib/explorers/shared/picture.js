@@ -129,7 +129,24 @@ export class Picture {
   }
 
   /**
-   * Words of several colours [[words, color], …] in one line; the still picture guesses their widths.
+   * How wide words are; the still picture guesses it.
+   * @param {string} words
+   */
+  measure(words) {
+    return this.ctx.measureText?.(words).width ?? 6.9 * words.length;
+  }
+
+  /**
+   * The first of several wordings that is no wider than the room; the last if none is.
+   * @param {number} room
+   * @param {string[]} wordings
+   */
+  fitting(room, ...wordings) {
+    return wordings.find((words) => this.measure(words) <= room) ?? wordings[wordings.length - 1];
+  }
+
+  /**
+   * Words of several colours [[words, color], …] in one line.
    * @param {number} x
    * @param {number} y
    * @param {[words: string, color: string][]} parts
@@ -137,8 +154,29 @@ export class Picture {
   phrase(x, y, parts) {
     for (const [words, color] of parts) {
       this.text(x, y, words, color);
-      x += this.ctx.measureText?.(words).width ?? 6.9 * words.length;
+      x += this.measure(words);
     }
+  }
+
+  /**
+   * Square images of the same size, each of its pixels as strong as its number from 0 to 1.
+   * @param {[left: number, top: number, strengths: ArrayLike<number>][]} images
+   * @param {number} size
+   * @param {string} color
+   */
+  images(images, size, color, alpha = 1) {
+    /** @type {[number, number, number, number][][]} */
+    const levels = Array.from({ length: 17 }, () => []); // all squares of a level are drawn at once
+    for (const [left, top, strengths] of images) {
+      const side = Math.sqrt(strengths.length);
+      const edge = (/** @type {number} */ i) => Math.round((i * size) / side); // whole, so that neighbours touch
+      for (let i = 0; i < strengths.length; i++) {
+        const [column, row] = [i % side, Math.floor(i / side)];
+        levels[Math.round(16 * strengths[i])].push(
+          [Math.round(left) + edge(column), Math.round(top) + edge(row), edge(column + 1) - edge(column), edge(row + 1) - edge(row)]);
+      }
+    }
+    levels.forEach((boxes, level) => level && boxes.length && this.rects(boxes, color, (alpha * level) / 16));
   }
 
   /**
