@@ -2,7 +2,7 @@ import { minus } from "./shared/format.js";
 import { klToStandardNormal, normal } from "./shared/formulas.js";
 
 /** @import { Picture } from "./shared/picture.js" */
-/** @import { Explorer } from "./shared/types.d.ts" */
+/** @import { Explorer, Point } from "./shared/types.d.ts" */
 /** @typedef {{ mu: number, sigma: number }} State */
 /** @typedef {ReturnType<typeof numbers>} Terms */
 
@@ -36,6 +36,12 @@ function numbers({ mu, sigma }) {
 const layout = ({ narrow, width, height }) =>
   (narrow ? { side: 10, cut: 200, end: 345 } : { side: Math.round(0.43 * width), cut: 225, end: height });
 
+/**
+ * From where to where q and the integrand are more than nothing.
+ * @type {(state: State) => Point}
+ */
+const axis = ({ mu, sigma }) => [Math.min(-6, mu - 4 * sigma), Math.max(6, mu + 4 * sigma)];
+
 /** @type {(picture: Picture, state: State) => void} */
 function drawDensities(picture, { mu, sigma }) {
   const { color } = picture;
@@ -43,7 +49,7 @@ function drawDensities(picture, { mu, sigma }) {
   const q = (/** @type {number} */ z) => normal(z, mu, sigma);
   const peak = q(mu);
   const above = picture.panel({
-    left: 40, right: side, top: 24, bottom: picture.height - cut + 20, x: [-6, 6],
+    left: 40, right: side, top: 24, bottom: picture.height - cut + 20, x: picture.follow(axis({ mu, sigma })),
     y: [0, 1.2 * Math.max(0.45, peak)], xticks: [], ylabel: "densities",
   });
   above.curve((z) => normal(z, 0, 1), color.prior, { dash: [7, 4] });
@@ -65,7 +71,7 @@ function drawIntegrand(picture, { mu, sigma }) {
     normal(z, mu, sigma) * (0.5 * z * z - 0.5 * ((z - mu) / sigma) ** 2 - Math.log(sigma));
   const heights = Array.from({ length: 161 }, (_, i) => integrand(mu + (i / 20 - 4) * sigma));
   const below = picture.panel({
-    left: 40, right: side, top: cut + 14, bottom: height - end + 40, x: [-6, 6],
+    left: 40, right: side, top: cut + 14, bottom: height - end + 40, x: picture.follow(axis({ mu, sigma })),
     y: [1.2 * Math.min(-0.05, ...heights), 1.1 * Math.max(0.1, ...heights)],
     xlabel: "z", ylabel: "integrand q log(q/p)",
   });

@@ -83,7 +83,7 @@ function drawImages(picture, start, { means, samples }, { originals, pixels }) {
     picture.text(start - 8, top + 16, words, row ? color.likelihood : color.ink, "right");
     const strengths = Array.from({ length: 8 }, (_, i) =>
       Float64Array.from(greys.subarray(i * pixels, (i + 1) * pixels), (grey) => grey / 255));
-    picture.images(strengths.map((image, i) => [start + 34 * i, top, image]), 32, color.ink);
+    picture.images(strengths.map((image, i) => [Math.round(start) + 34 * i, top, image]), 32, color.ink);
   });
 }
 

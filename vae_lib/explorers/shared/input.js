@@ -183,7 +183,7 @@ export class Pointer {
   /** @param {PointerEvent} event */
   #down(event) {
     this.#held = this.#screen.place(event).handle;
-    this.#dragged = this.#held !== null;
+    this.#dragged = this.#screen.held = this.#held !== null;
     if (this.#held !== null) this.#screen.canvas.setPointerCapture(event.pointerId);
   }
 
@@ -218,7 +218,10 @@ export class Pointer {
   /** @returns {Listener[]} */
   listeners() {
     const { canvas } = this.#screen;
-    const release = () => (this.#held = null);
+    const release = () => {
+      this.#held = null;
+      this.#screen.held = false;
+    };
     return [
       [canvas, "pointerdown", (event) => this.#down(event)],
       [canvas, "pointermove", (event) => this.#move(event)],

@@ -105,9 +105,13 @@ class Life {
       [this.#root, "click", ({ target }) => {
         if (target.dataset?.do === "copy") this.#copy(target);
         const task = this.#explorer.tasks?.[target.dataset?.task ?? -1];
+        const { steps } = this.#explorer;
+        const step = Number(target.dataset?.step);
+        if (steps && step) this.#state.set({ [steps]: this.#model.get(steps) + step });
         if (task?.start) this.set({ ...read(this.#controls, ""), ...task.start });
       }],
       ...new Pointer(this.#screen, this.#state, (term) => this.light(term)).listeners(),
+      [this.#screen.canvas, "pointerup", () => this.#again()], // an axis may follow now
       [window, "beforeprint", () => this.#printing(true)], // at once, as the page is printed as it then is
       [window, "afterprint", () => this.#printing(false)],
       ...(this.#easel?.listeners() ?? []),
@@ -237,18 +241,30 @@ class Life {
       if (isPixels(control)) this.#easel?.show();
       if (isSlider(control)) this.#reportSlider(control, state);
     }
-    for (const { name } of this.#explorer.outputs) {
-      const output = this.#find(`output[name="${name}"]`);
-      const words = outputText(this.#explorer, name, numbers);
-      if (output.textContent !== words) output.textContent = words;
+    const explorer = this.#explorer;
+    for (const { name } of explorer.outputs) {
+      const output = this.#write(`output[name="${name}"]`, outputText(explorer, name, numbers));
       if (numbers) output.dataset.value = numbers[name]; // all its digits
     }
     if (!numbers) return;
     this.#tick(state, numbers);
-    const words = this.#explorer.describe(state, numbers, this.#cache);
+    this.#write(".status", explorer.status?.(state, this.#cache));
+    this.#write(".diff code", explorer.diff?.lines(state, this.#cache.data));
+    const words = explorer.describe(state, numbers, this.#cache);
     this.#screen.image.setAttribute("aria-label", words);
     clearTimeout(this.#talk); // only when nothing has changed for a while, so that a screen reader can follow
     this.#talk = window.setTimeout(() => (this.#find(".words").textContent = words), 300);
+  }
+
+  /**
+   * Puts words where they are not yet, so that nothing is announced twice.
+   * @param {string} selector
+   * @param {string} [words]
+   */
+  #write(selector, words) {
+    const place = this.#find(selector);
+    if (place && words !== undefined && place.textContent !== words) place.textContent = words;
+    return place;
   }
 
   /**

@@ -16,6 +16,9 @@ export class Picture {
   lit = null;
   /** @type {[term: string, x0: number, y0: number, x1: number, y1: number][]} where the terms are */
   regions = [];
+  /** @type {Point | undefined} the ends of the axis that follows the state */
+  ends;
+  held = false; // does the reader hold a handle?
 
   /**
    * @param {Pen} ctx
@@ -159,7 +162,7 @@ export class Picture {
   }
 
   /**
-   * Square images of the same size, each of its pixels as strong as its number from 0 to 1.
+   * Square images of the same size at whole places, each pixel as strong as its number from 0 to 1.
    * @param {[left: number, top: number, strengths: ArrayLike<number>][]} images
    * @param {number} size
    * @param {string} color
@@ -172,8 +175,8 @@ export class Picture {
       const edge = (/** @type {number} */ i) => Math.round((i * size) / side); // whole, so that neighbours touch
       for (let i = 0; i < strengths.length; i++) {
         const [column, row] = [i % side, Math.floor(i / side)];
-        levels[Math.round(16 * strengths[i])].push(
-          [Math.round(left) + edge(column), Math.round(top) + edge(row), edge(column + 1) - edge(column), edge(row + 1) - edge(row)]);
+        const [x, y] = [edge(column), edge(row)];
+        levels[Math.round(16 * strengths[i])].push([left + x, top + y, edge(column + 1) - x, edge(row + 1) - y]);
       }
     }
     levels.forEach((boxes, level) => level && boxes.length && this.rects(boxes, color, (alpha * level) / 16));
@@ -248,6 +251,15 @@ export class Picture {
     this.handles.push({ x, y, axis, move });
   }
 
+  /**
+   * The ends of an axis that follows the state; it stands still while a handle is held, which is dragged along it.
+   * @param {Point} ends
+   */
+  follow(ends) {
+    if (!this.held || !this.ends) this.ends = ends;
+    return this.ends;
+  }
+
   /** @param {Axes} axes */
   panel(axes) {
     return new Panel(this, axes);
@@ -311,10 +323,15 @@ export class Panel {
     const { picture, left, right, bottom } = this;
     const { muted } = picture.color;
     picture.stroke([[left, bottom], [right, bottom]], muted, { width: 1 });
+    let free = 0;
     for (const tick of ticks) {
       const [v, words] = Array.isArray(tick) ? tick : [tick, minus(tick)];
       picture.stroke([[this.x(v), bottom], [this.x(v), bottom + 4]], muted, { width: 1 });
-      picture.text(this.x(v), bottom + 13, words, muted, "center");
+      const half = picture.measure(words) / 2;
+      const center = Math.min(picture.width - half, Math.max(half, this.x(v))); // not cut by the picture
+      if (center - half < free) continue; // nor over those before
+      picture.text(center, bottom + 13, words, muted, "center");
+      free = center + half + 4;
     }
   }
 
@@ -345,7 +362,7 @@ export class Panel {
   }
 
   /**
-   * Points of the curve y = f(x), one for every other pixel.
+   * Points of the curve y = f(x): one for every other pixel, and more where it bends.
    * @param {(x: number) => number} f
    * @param {Point} [over] from where to where; the whole axis, unless given
    * @returns {Point[]}
@@ -353,10 +370,15 @@ export class Panel {
   points(f, [low, high] = this.domain) {
     const [start, end] = [this.x(low), this.x(high)];
     const steps = Math.max(1, Math.round(Math.abs(end - start) / 2));
-    return Array.from({ length: steps + 1 }, (_, i) => {
-      const px = start + ((end - start) * i) / steps;
-      return [px, this.y(f(this.atX(px)))];
-    });
+    const at = (/** @type {number} */ px) => /** @type {Point} */ ([px, this.y(f(this.atX(px)))]);
+    /** @type {(a: Point, b: Point, depth: number) => Point[]} the points after a, up to b */
+    const way = (a, b, depth) => {
+      const middle = at((a[0] + b[0]) / 2);
+      const bent = depth > 0 && Math.abs(middle[1] - (a[1] + b[1]) / 2) > 0.5;
+      return bent ? [...way(a, middle, depth - 1), ...way(middle, b, depth - 1)] : [b];
+    };
+    const coarse = Array.from({ length: steps + 1 }, (_, i) => at(start + ((end - start) * i) / steps));
+    return coarse.flatMap((point, i) => (i ? way(coarse[i - 1], point, 4) : [point]));
   }
 
   /**

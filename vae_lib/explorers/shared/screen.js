@@ -25,6 +25,7 @@ export class Screen {
   picture;
   /** @type {Record<string, string>} */
   #color = {};
+  held = false; // does the reader hold a handle?
   #scale = 1; // of the picture, by the size that the reader gave to text
   #root;
   #ctx;
@@ -62,10 +63,11 @@ export class Screen {
     this.#scale = parseFloat(getComputedStyle(image).fontSize) / TEXT || 1;
     const scale = dense * this.#scale;
     this.#ctx.setTransform(scale, 0, 0, scale, 0, 0);
-    this.picture = new Picture(this.#ctx, width / this.#scale, height / this.#scale, this.#color, this.#layer);
-    this.picture.lit = lit;
-    draw(this.picture);
-    canvas.handles = this.picture.handles; // for tests
+    const picture = new Picture(this.#ctx, width / this.#scale, height / this.#scale, this.#color, this.#layer);
+    Object.assign(picture, { lit, held: this.held, ends: this.picture?.ends });
+    this.picture = picture;
+    draw(picture);
+    canvas.handles = picture.handles; // for tests
     return true;
   }
 

@@ -58,6 +58,10 @@ export interface Explorer<S = any, N = any, C = any, Drawn = N> {
   pixels?(state: S, cache: C): number[]; // the grey levels that the control of pixels shows
   painted?: Partial<S>; // set together with the pixels
   tasks?: Task<S, N>[];
+  steps?: keyof S & string; // the trait that the buttons Previous and Next change
+  status?(state: S, cache: C): string; // a line beside the buttons
+  // lines of code below the controls, and the longest of them, for which the card reserves room
+  diff?: { lines(state: S, data: any): string; room(data: any): string };
   equation?: { number: string; lead: string; terms: [sign: string, output: string, words: string][] };
 }
 
