@@ -141,7 +141,7 @@ function drawDimensions(picture, left, top, run, right) {
 export const explorer = {
   height: 430,
   narrow: 540,
-  room: 470,
+  room: 340,
   steps: "case",
   outputs: [
     { name: "reported_loss", label: "loss, as reported" },

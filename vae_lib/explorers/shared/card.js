@@ -63,6 +63,7 @@ export function card(explorer, { question, controls }, state, data, id, picture 
   const text = explorer.describe(state, numbers, cache);
   const [words, room] = [text, text.repeat(9).slice(0, explorer.room)].map(escaped);
   const { height = 300, narrow = height, diff } = explorer;
+  const folded = outputs.length > 8;
   const tasks = (explorer.tasks ?? []).map(({ words: task, start }, i) => `<li><span>${escaped(task)}</span>` +
     (start ? ` <button type="button" data-task="${i}">Start here</button>` : "") + "</li>");
   return `<p class="question" id="${id}-question">${escaped(question)}</p>` +
@@ -78,7 +79,8 @@ export function card(explorer, { question, controls }, state, data, id, picture 
     (diff ? `<div class="diff" data-room="${escaped(diff.room(data))}"><code aria-live="polite">` +
       `${escaped(diff.lines(state, data))}</code></div>` : "") +
     `<noscript><p>Its sliders, and what can be dragged, need JavaScript.</p></noscript>` +
-    `<div class="numbers">${outputs.join("")}</div>` +
+    (folded ? "<details><summary>All numbers</summary>" : "") +
+    `<div class="numbers">${outputs.join("")}</div>${folded ? "</details>" : ""}` +
     `<div class="said" data-room="${room}"><p class="words" aria-live="polite">${words}</p></div>` +
     `<p class="fault" role="alert" hidden></p>`;
 }

@@ -18,6 +18,8 @@ export class Picture {
   regions = [];
   /** @type {Point | undefined} the ends of the axis that follows the state */
   ends;
+  /** @type {[left: number, top: number, size: number] | undefined} where the control of pixels lies */
+  tile;
   held = false; // does the reader hold a handle?
 
   /**

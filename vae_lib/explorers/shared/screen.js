@@ -67,6 +67,7 @@ export class Screen {
     Object.assign(picture, { lit, held: this.held, ends: this.picture?.ends });
     this.picture = picture;
     draw(picture);
+    picture.tile?.forEach((value, i) => this.#root.style.setProperty(["--left", "--top", "--size"][i], String(value)));
     canvas.handles = picture.handles; // for tests
     return true;
   }
