@@ -9,7 +9,7 @@ each_explorer = pytest.mark.parametrize("name", EXPLORERS)
 both_widths = pytest.mark.parametrize("width", [1280, 375])
 
 # Goes through states as fast as they are drawn and notes what is said in each: the texts of TEXTS.
-TEXTS = ".control .value, output, .words"
+TEXTS = ".control .value > span, output, .words, .diff code"
 RECORD = """async ([root, states, texts]) => {
   const controls = [...root.querySelectorAll("select, input[type=range]")], found = [];
   let seed = 1;
@@ -100,7 +100,15 @@ def test_a_drag_on_the_picture_moves_a_trait(name, width, card):
 
 # Words in pictures
 
-WIDTHS = (288, 343, 528, 608, 664, 680, 900)  # of cards on telephones and tablets, at 200 % zoom, beside controls
+WIDTHS = (
+    288,
+    343,
+    528,
+    608,
+    664,
+    680,
+    900,
+)  # of cards on telephones and tablets, at 200 % zoom, beside controls
 # Goes to three states and notes the box of each word in the picture: words, left, top, right, bottom,
 # and how wide a space is.
 PLACES = """async (root) => {
@@ -180,3 +188,35 @@ def test_nothing_of_a_card_is_outside_of_it(name, width, card):
           return left < box.left - 1 || right > box.right + 1; }).map((part) => part.outerHTML.slice(0, 80));
     }""")
     assert outside == []
+
+
+# How much wider than its room the widest option of each menu is. An arrow takes part of a menu's room.
+NARROWED = """(root) => [...root.querySelectorAll("select")].map((menu) => {
+  const style = getComputedStyle(menu), ctx = document.createElement("canvas").getContext("2d");
+  ctx.font = style.font;
+  const room = menu.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight) - 16;
+  return Math.max(0, ...[...menu.options].map((option) => ctx.measureText(option.text).width - room));
+})"""
+
+
+@pytest.mark.parametrize("name", ["implied_beta", "which_bug"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_menus_show_their_words(name, width, card):
+    explorer = card(name, width=width)
+    for face in FACES:
+        explorer.page.evaluate(WEAR, face)
+        assert set(explorer.root.evaluate(NARROWED)) == {0}, face
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_one_draws_on_the_image_in_the_picture(width, card):
+    """The boxes of latent lie on the tile of x, and nothing lies on their button."""
+    explorer = card("latent", width=width)
+    canvas, grid = (explorer.root.locator(part).bounding_box() for part in ("canvas", ".pixels > div"))
+    assert explorer.root.evaluate("root => root.querySelector('canvas').tile") == pytest.approx(
+        [grid["x"] - canvas["x"], grid["y"] - canvas["y"], grid["width"]], abs=1.5
+    )
+    assert grid["width"] == pytest.approx(grid["height"], abs=0.5) and grid["width"] > 90
+    explorer.root.get_by_role("button", name="Clear").click()
+    explorer.rest()
+    assert set(explorer.state()["drawing"]) == {0}

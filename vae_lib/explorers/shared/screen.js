@@ -68,7 +68,7 @@ export class Screen {
     this.picture = picture;
     draw(picture);
     picture.tile?.forEach((value, i) => this.#root.style.setProperty(["--left", "--top", "--size"][i], String(value)));
-    canvas.handles = picture.handles; // for tests
+    Object.assign(canvas, { handles: picture.handles, tile: picture.tile }); // for tests
     return true;
   }
 
