@@ -105,7 +105,7 @@ test("an explorer adds words to the value of a slider, such as that it changes n
   assert.equal(added(named, slider(), { mu: 1 }, { 1: "one" }), ", one");
   assert.equal(added(named, slider({ name: "sigma" }), { sigma: 2 }, {}), "");
   const still = { ...explorer, idle: (/** @type {string} */ name, /** @type {any} */ s) => name === "mu" && s.off };
-  assert.equal(added(still, slider(), { mu: 1, off: true }, {}), ", no effect here");
+  assert.equal(added(still, slider(), { mu: 1, off: true }, {}), ", no effect");
   assert.equal(added(still, slider(), { mu: 1, off: false }, {}), "");
   assert.equal(idle(explorer, slider(), {}), false);
 });

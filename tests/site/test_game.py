@@ -19,7 +19,7 @@ def game(card):
 
 
 def score(explorer):
-    return explorer.root.get_by_role("status").inner_text()
+    return explorer.root.locator(".status").inner_text()
 
 
 def press(explorer, name):

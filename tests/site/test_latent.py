@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import pytest
-import torch
 from cards import Card
 
 from vae_lib.explorers import Latent

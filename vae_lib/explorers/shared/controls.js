@@ -74,14 +74,12 @@ export function typedValue(control, text) {
  */
 export const idle = (explorer, { name }, state) => explorer.idle?.(name, state) ?? false;
 
-const NO_EFFECT = ", no effect here";
-
 /**
  * What the explorer adds to the value of a slider, such as a name.
  * @type {(explorer: Explorer, control: Slider, state: any, data: any) => string}
  */
 export const added = (explorer, control, state, data) =>
-  idle(explorer, control, state) ? NO_EFFECT : explorer.say?.[control.name]?.(state[control.name], data) ?? "";
+  idle(explorer, control, state) ? ", no effect" : explorer.say?.[control.name]?.(state[control.name], data) ?? "";
 
 /** The traits of an explorer: read from its model and set through its controls. */
 export class State {
@@ -164,7 +162,7 @@ export function controlHTML(explorer, control, state, id, data) {
   const [min, max, position] = [control.min, control.max, value].map((v) => toSlider(control, v));
   const [number, more] = [shown(control, value), escaped(added(explorer, control, state, data))];
   const room = Math.max(4, ...[control.min, control.max].map((end) => shown(control, end).length)) + 1;
-  const spare = explorer.idle ? ` data-room="${NO_EFFECT}"` : "";
+  const spare = explorer.idle ? ' style="min-width:11ch"' : ""; // for the words that it has no effect
   const paint = control.color ? ` style="--paint:var(--${control.color})"` : "";
   return `<div class="control${idle(explorer, control, state) ? " idle" : ""}">${label}` +
     `<span class="value" aria-hidden="true"><input class="typed" inputmode="decimal" tabindex="-1" ` +
