@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { escaped, format, grouped, minus, niceTicks, scientific } from "../../vae_lib/explorers/shared/format.js";
+import { brief, escaped, format, grouped, minus, niceTicks, scientific } from "../../vae_lib/explorers/shared/format.js";
 
 test("an output has fixed decimals and at most eight figures", () => {
   assert.equal(format(1.23456), "1.2346");
@@ -32,6 +32,12 @@ test("a minus is the typographic one", () => {
   assert.equal(minus(-1.5), "−1.5");
   assert.equal(minus("-0.30"), "−0.30");
   assert.equal(minus(2), "2");
+});
+
+test("a number is never written as in a program", () => {
+  assert.equal(minus(-1e-7), "−1·10⁻⁷");
+  assert.equal(minus(2.5e21), "2.5·10²¹");
+  assert.deepEqual([0.123, 124, 4.5e-8].map(brief), ["0.12", "120", "4.5·10⁻⁸"]);
 });
 
 test("powers of ten in words", () => {

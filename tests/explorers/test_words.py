@@ -404,7 +404,7 @@ IN_THE_PICTURE = {
         "with baseline: variance #": lambda n: [n["baseline_variance"]],
     },
     "latent": {
-        "mean test image: # + # = #": lambda n: [-n["mean_reconstruction"], n["mean_kl"], -n["mean_elbo"]],
+        "test mean: # + # = #": lambda n: [-n["mean_reconstruction"], n["mean_kl"], -n["mean_elbo"]],
     },
     "rate_distortion": {
         "σ = #": lambda n: [n["sigma"]],

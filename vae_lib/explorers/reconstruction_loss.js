@@ -70,7 +70,7 @@ function drawLoss(picture, i, { p, x }, words, loss) {
   const below = Math.max(axes.y(floor), axes.y(floor) > zero - 24 ? zero : 0) + 15; // clear of the line at 0
   picture.text(axes.x(x) + side * 12, below, `${minus(floor.toFixed(3))} at p = x`, color.ink, align);
   picture.handle(axes.x(x), foot, color.ink, "x", (at) => ({ x: axes.atX(at) }));
-  picture.text(axes.x(x) + side * 22, foot, `x = ${x}`, color.ink, align);
+  picture.text(axes.x(x) + side * 22, foot, `x = ${minus(x)}`, color.ink, align);
 }
 
 /**
@@ -113,14 +113,14 @@ export const explorer = {
   describe({ p, x, sigma }, n) {
     if (p === x) {
       const cause = n.gaussian_nll < 0 ? ", below 0 because a density may exceed 1" : "";
-      return `The prediction equals the pixel, x = ${x}: both curves are at their minimum. Still cross-entropy charges ` +
+      return `The prediction equals the pixel, x = ${minus(x)}: both curves are at their minimum. Still cross-entropy charges ` +
         `${nats(n.bernoulli_nll)}, because the pixel is grey. ` +
         `The Gaussian gives ${nats(n.gaussian_nll)}, which σ = ${sigma} alone decides${cause}.`;
     }
     const rest = x > 0 && x < 1
       ? `of which ${nats(n.bernoulli_nll - n.bernoulli_excess)} would remain at p = x because the pixel is grey`
       : "all of it error: at p = x it would be 0";
-    return `The pixel is ${x} and the prediction ${p}, off by ${minus((p - x).toFixed(2))}. Cross-entropy is ` +
+    return `The pixel is ${minus(x)} and the prediction ${minus(p)}, off by ${minus((p - x).toFixed(2))}. Cross-entropy is ` +
       `${nats(n.bernoulli_nll)}, ${rest}. The Gaussian is ${nats(n.gaussian_nll)}; the thick bar, what lies above the ` +
       `minimum, is ${nats(n.gaussian_excess)} with σ = ${sigma}, and four times that with half the σ.`;
   },
