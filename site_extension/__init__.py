@@ -24,6 +24,7 @@ from . import (
     pages,
     preview,
     search,
+    sets,
     syllabus,
 )
 
@@ -66,6 +67,7 @@ def setup(app):
         pages,
         preview,
         search,
+        sets,
         syllabus,
     ):
         part.setup(app)

@@ -263,7 +263,7 @@ def test_a_chapter_without_javascript(served, tab):
     assert page.locator("html").evaluate("e => getComputedStyle(e).colorScheme") == "light"
     card = page.locator(".vae-explorer")
     assert card.locator("svg").is_visible() and card.locator(".controls").is_hidden()
-    assert re.match(r"-?\d", card.locator("output").first.inner_text())
+    assert re.match(r"−?\d", card.locator("output").first.inner_text())
     borders = set()
     for option in page.locator("#quick-check details").all()[:2]:
         option.locator("summary").click()
