@@ -350,6 +350,24 @@ FAULTS: list[Fault] = [
         ("return Math.max(old, Math.round", "return Math.max(0, Math.round"),
     ),
     *in_file(
+        "vae_lib/explorers/shared/address.js",
+        "tests/explorers/test_modules.py::test_shared_module[address.test.mjs]",
+        ("value >= control.min &&", "value > control.min &&"),
+        ("levels.length === control.pixels", "levels.length"),
+        ("text === null ? control.opening", "text === null ? undefined"),
+    ),
+    *in_file(
+        "vae_lib/explorers/shared/input.js",
+        "tests/explorers/test_modules.py::test_shared_module[input.test.mjs]",
+        ('event.pointerType === "touch" ?', 'event.pointerType === "pen" ?'),
+        ('if (key === "Escape") target.value', 'if (key === "Enter") target.value'),
+    ),
+    *in_file(
+        "vae_lib/explorers/elbo_gap.js",
+        "tests/explorers/test_tasks.py",
+        ("gap < 0.01 }", "gap < 1e-9 }"),
+    ),
+    *in_file(
         "vae_lib/explorers/shared/mount.js",
         "tests/site/test_kernel.py::test_jupyterlab_takes_no_keys_from_a_card",
         ('control.dataset.lmSuppressShortcuts = "true";', ""),

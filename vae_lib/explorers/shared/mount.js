@@ -1,6 +1,7 @@
 // Where cards come from: in a notebook they are built in the output of a cell, on the site they stand there already.
 
 import { card } from "./card.js";
+import { isSlider } from "./controls.js";
 import { live } from "./life.js";
 import { bindTerms } from "./terms.js";
 
@@ -117,7 +118,10 @@ function bind(words) {
   };
   if (control instanceof HTMLInputElement) {
     Object.assign(control, { type: "range", min: low, max: high, step: "any", ariaLabel: words.textContent });
-    control.addEventListener("input", () => set((life) => life.set({ [key]: Number(control.value) })));
+    control.addEventListener("input", () => set((life) => {
+      const whole = life.controls.some((trait) => trait.name === key && isSlider(trait) && trait.integer);
+      life.set({ [key]: whole ? Math.round(Number(control.value)) : Number(control.value) });
+    }));
     words.append(control);
   } else {
     control.type = "button";
