@@ -403,8 +403,8 @@ FAULTS: list[Fault] = [
     *in_file(
         "site_extension/static/book.js",
         "tests/site/test_small_book.py",
-        ('target?.matches(".aside") ?', 'target?.matches(".beside") ?'),
-        ('window.addEventListener("hashchange", openLinked);', ""),
+        ('target.matches(".aside") ?', 'target.matches(".beside") ?'),
+        ('window.addEventListener("hashchange", () => openFor(location.hash));', ""),
         ("for (const aside of opened) aside.open = true;", ""),
         ('localStorage.getItem("show-code") === "yes"', "false"),
     ),

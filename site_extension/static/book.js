@@ -39,20 +39,25 @@ if (typeof Search !== "undefined") {
 // opens it by itself.
 /** @type {(target: Element | null) => void} */
 function openAround(target) {
-  const inside = target?.matches(".aside") ? target.querySelector("details") : target?.closest("details.aside");
+  if (!target) return;
+  const inside = target.matches(".aside") ? target.querySelector("details") :
+    /** @type {HTMLDetailsElement | null} */ (target.closest("details.aside"));
   if (inside && !inside.open) {
     inside.open = true;
-    target?.scrollIntoView();
+    target.scrollIntoView();
   }
 }
-function openLinked() {
-  openAround(document.getElementById(decodeURIComponent(location.hash.slice(1))));
+/** @type {(hash: string) => void} */
+function openFor(hash) {
+  try {
+    openAround(document.getElementById(decodeURIComponent(hash.slice(1))));
+  } catch { /* an address that is no text leads nowhere */ }
 }
-openLinked();
-window.addEventListener("hashchange", openLinked);
+openFor(location.hash);
+window.addEventListener("hashchange", () => openFor(location.hash));
 document.addEventListener("click", (event) => {
   const link = event.target instanceof Element && event.target.closest("a[href^='#']"); // the hash may be there already
-  if (link) openAround(document.getElementById(decodeURIComponent(link.getAttribute("href").slice(1))));
+  if (link) openFor(link.getAttribute("href") ?? "");
 });
 // Sphinx marks the words of a search some time after the page was read, and says nothing then.
 window.addEventListener("load", () =>
@@ -67,14 +72,15 @@ window.addEventListener("afterprint", () => opened.forEach((aside) => (aside.ope
 
 // One switch unfolds all code of a page, and of the pages that are opened later.
 const all = /** @type {HTMLInputElement | null} */ (document.querySelector(".show-code input"));
-function showCode() {
-  for (const code of document.querySelectorAll(/** @type {"details"} */ ("details.hide"))) code.open = all.checked;
+/** @type {(open: boolean) => void} */
+function showCode(open) {
+  for (const code of document.querySelectorAll(/** @type {"details"} */ ("details.hide"))) code.open = open;
 }
 if (all) {
   all.checked = localStorage.getItem("show-code") === "yes";
-  if (all.checked) showCode();
+  if (all.checked) showCode(true);
   all.addEventListener("change", () => {
     localStorage.setItem("show-code", all.checked ? "yes" : "no");
-    showCode();
+    showCode(all.checked);
   });
 }
