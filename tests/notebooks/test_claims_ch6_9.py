@@ -101,6 +101,39 @@ def test_with_beta_below_1_the_loss_is_no_bound_and_above_1_a_looser_one():
     assert half[1] > log_px + 0.1 and one[1] == one[2] and two[1] < two[2] < log_px
 
 
+@pytest.mark.parametrize("pixels", ["grey, sigma = 1", "black and white, beta = 64"])
+def test_on_the_digits_two_losses_are_lowest_where_z_says_nothing(pixels: str):
+    """Whatever the networks are: with r = p(x|z) / p(x|mean image) and the weight c of the KL,
+
+    mean over x of E_q[log r] / c - KL <= log of the mean under p(z) of the mean over x of r^(1/c)
+
+    (the bound of chapter 3, then the concave logarithm), and the mean over x is at most 1 for each output.
+    """
+    grey = pixels.startswith("grey")
+    x = load_digits(binarize=not grey).x_train.double()
+    x = x[:, x.std(0) > 0]  # what never varies is predicted exactly
+    mean, log_n = x.mean(0), math.log(len(x))
+
+    def log_p(output):
+        if grey:
+            return -0.5 * (x - output).square().sum(1)
+        return -F.binary_cross_entropy_with_logits(output.expand_as(x), x, reduction="none").sum(1) / 64
+
+    at_mean = log_p(mean if grey else torch.logit(mean))
+    for one in x[::500]:
+        output = (one if grey else 6 * (one - 0.5)).clone().requires_grad_()
+        climb = torch.optim.LBFGS([output], max_iter=200, line_search_fn="strong_wolfe")
+
+        def lost(output=output, climb=climb):
+            climb.zero_grad()
+            loss = log_n - torch.logsumexp(log_p(output) - at_mean, 0)
+            loss.backward()
+            return loss
+
+        climb.step(lost)
+        assert lost() > -1e-9
+
+
 def test_three_pixels_are_0_in_every_image():
     digits = load_digits()
     images = torch.cat([digits.x_train, digits.x_test])

@@ -235,7 +235,7 @@ WHY = {
     "7.2": "The logarithm of the density has two terms, the weighted squared error and the constant, and both are "
     "counted once for each pixel; without the constant the best σ would be infinite.",
     "7.3": "Minus the logarithm of the density is absolute error with the weight 1/b, and a constant that keeps b from "
-    "growing: so an L1 loss is a likelihood, too.",
+    "growing: so an L1 loss is minus a log-likelihood, too.",
     "7.4": "The chain rule multiplies the error by m(1 − m), which goes to 0 where the decoder is sure, even if it is "
     "wrong; the cross-entropy has no such factor in the logit.",
     "7.5": "The error is scaled by 255 before it is squared, and the mean divides by D, so the reconstruction has the "

@@ -163,8 +163,8 @@ EXERCISES = {
 
 # What a right answer shows, in one sentence.
 WHY = {
-    "8.1": "Dividing one term by 784 leaves the other with 784 times its weight, and the first printed loss is the "
-    "quickest sign of it.",
+    "8.1": "Dividing one term by 784 leaves the other with 784 times its weight, and the first printed loss shows it "
+    "before any training.",
     "8.2": "Where q is the prior the KL term is at its minimum and so is silent; only a decoder that begins to use the "
     "dimension sends a gradient to it.",
     "8.3": "What belongs to one image is summed and images are averaged, so both terms stay in nats per image and β "

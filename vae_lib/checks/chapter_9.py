@@ -258,8 +258,8 @@ EXERCISES = {
 
 # What a right answer shows, in one sentence.
 WHY = {
-    "9.1": "The KL term is 0 where μ = 0 and σ = 1, and twice 0 is 0: a test sees a mistake only at a point where the "
-    "term that has it differs from 0.",
+    "9.1": "The KL term is 0 where μ = 0 and σ = 1, and twice 0 is 0: a test sees a wrong factor only at a point where "
+    "what it multiplies differs from 0.",
     "9.2": "In A both means divide, by D and by J, so β = D/J; in B only the KL is divided by B, so β = 1/B and changes "
     "with the batch size.",
     "9.3": "Pixels and latent dimensions are summed, images averaged, and the cross-entropy with logits applies the "
