@@ -1,0 +1,247 @@
+"""What is added to IPython where a submission runs: one failing line must not take points from other exercises.
+
+Loaded as an extension before the first cell. Nothing here keeps anyone from cheating; it is for accidents:
+
+- `exit()` ends its cell, not Python;
+- an import of what is not installed is skipped, with the lines that only use it; so are unknown magics;
+- a check finds the names that it uses as the assignment made them, such as `check`, whatever a student called so;
+- at the end, an exercise that failed is tried again with the answers that stand elsewhere (see `probe`).
+
+What happened is written to a file, a line of JSON each, for the reasons in the table.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import importlib.util
+import json
+import os
+import signal
+import time
+from collections.abc import Iterable
+
+from IPython.utils.capture import capture_output
+
+SETTINGS = "GRADING_KERNEL"  # environment variable: the file with the settings that the worker wrote
+INSTALLERS = {"conda", "mamba", "micromamba", "uv"}
+PROBE_SECONDS = 15
+
+
+class State:
+    """What the extension knows of the run."""
+
+    shell = None
+    settings: dict = {}
+    checks: set[str] = set()
+    first: dict[str, object] = {}  # name -> its value when the assignment's own cells had run
+    replaced: dict[str, object] = {}  # names of the student that a check does not see
+    ended: dict[str, str] = {}  # check -> the kind of its error, "" if it passed
+    missing: set[str] = set()  # names that an import which failed would have bound
+    right: set[str] = set()  # checks that passed with another answer
+
+
+def load_ipython_extension(shell) -> None:
+    """Called by IPython when Python has started."""
+    State.shell = shell
+    with open(os.environ[SETTINGS], encoding="utf-8") as file:
+        State.settings = json.load(file)
+    State.checks = {_squeezed(check) for check in State.settings["checks"]}
+    shell.ask_exit = _leave
+    shell.ast_transformers.append(Lenient())
+    shell.run_line_magic = _lenient_magic(shell, shell.run_line_magic)
+    shell.events.register("pre_run_cell", _before)
+    shell.events.register("post_run_cell", _after)
+
+
+def tell(**fact: object) -> None:
+    """Write down what happened, for the reasons in the table."""
+    with open(State.settings["facts"], "a", encoding="utf-8", errors="replace") as file:
+        file.write(json.dumps(fact) + "\n")
+
+
+def _squeezed(source: str) -> str:
+    return "".join((source or "").split())
+
+
+def _leave() -> None:
+    raise SystemExit("exit() ends the cell here, and the notebook goes on")
+
+
+def _lenient_magic(shell, original):
+    """Line magics, without those that need what is not there."""
+
+    def run_line_magic(name: str, line: str, _stack_depth: int = 1):
+        module = line.strip().partition(".")[0]
+        if name == "matplotlib" and line.strip():
+            line = "inline"  # there is no window
+        elif name in INSTALLERS or shell.find_line_magic(name) is None:
+            tell(skipped=f"%{name} {line}".strip())
+            return None
+        elif name == "load_ext" and not _is_there(module):
+            tell(missing=module)
+            return None
+        return original(name, line, _stack_depth + 1)
+
+    return run_line_magic
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+# Imports of what is not installed
+
+
+class Lenient(ast.NodeTransformer):
+    """Lets a cell go on after an import at its top level that fails, without the lines that only use it."""
+
+    def visit_Module(self, module: ast.Module) -> ast.Module:
+        bound = {name for node in module.body for name in _imported(node)} | State.missing
+        last = module.body[-1] if module.body else None
+        module.body = [self._line(node, bound, node is last) for node in module.body]
+        return ast.fix_missing_locations(module)
+
+    def _line(self, node: ast.stmt, bound: set[str], is_last: bool) -> ast.stmt:
+        root = _root(node)
+        if isinstance(node, (ast.Import, ast.ImportFrom)) and getattr(node, "module", "") != "__future__":
+            names = sorted(_imported(node))
+            return _guarded(
+                node, "ImportError", f"__import__('grading.kernel').kernel.absent(_error, {names})"
+            )
+        if root in bound and (not is_last or root in State.missing):
+            return _guarded(
+                node, "NameError", f"__import__('grading.kernel').kernel.unused(_error, {root!r})"
+            )
+        return node
+
+
+def _guarded(node: ast.stmt, error: str, then: str) -> ast.stmt:
+    """try: node; except error as _error: then"""
+    guarded = ast.parse(f"try:\n    pass\nexcept {error} as _error:\n    {then}").body[0]
+    guarded.body = [node]
+    return guarded
+
+
+def _imported(node: ast.AST) -> Iterable[str]:
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        return [alias.asname or alias.name.partition(".")[0] for alias in node.names if alias.name != "*"]
+    return []
+
+
+def _root(node: ast.stmt) -> str:
+    """ "sns" for the line sns.set_theme(); empty for a line that is more than a call."""
+    node = node.value if isinstance(node, ast.Expr) else None
+    while isinstance(node, (ast.Call, ast.Attribute)):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def absent(error: ImportError, names: list[str]) -> None:
+    """An import of the student failed: note it, and go on."""
+    State.missing |= {name for name in names if name not in State.shell.user_ns}
+    tell(missing=error.name or str(error), names=names, said=str(error)[:200])
+
+
+def unused(error: NameError, name: str) -> None:
+    """A line used a name: skip it if the import of that name failed."""
+    if name not in State.missing:
+        raise error
+
+
+# Names that checks use
+
+
+def _before(info) -> None:
+    """Before a check: give it the names that the assignment made, in place of what a student called so."""
+    if info is None or _squeezed(info.raw_cell) not in State.checks:
+        return
+    space = State.shell.user_ns
+    for name in _used(info.raw_cell) - set(State.settings["answers"]):
+        wanted = State.first.get(name, getattr(builtins, name, None))
+        if wanted is None or name not in space and name not in State.first or space.get(name) is wanted:
+            continue
+        State.replaced[name] = space.get(name, _before)
+        if name in State.first:
+            space[name] = wanted
+        else:
+            del space[name]
+
+
+def _after(result) -> None:
+    """After a cell: remember what the assignment's cells made, and how a check ended."""
+    source = _squeezed(result.info.raw_cell if result.info else "")
+    space = State.shell.user_ns
+    if source in map(_squeezed, State.settings["setup"]):
+        names = {name for node in ast.walk(_tree(result.info.raw_cell)) for name in _names(node)}
+        State.first |= {name: space[name] for name in names if name in space and name not in State.first}
+    if source in State.checks:
+        error = result.error_before_exec or result.error_in_exec
+        State.ended[source] = type(error).__name__ if error else ""
+        for name, value in State.replaced.items():
+            if value is _before:
+                space.pop(name, None)
+            else:
+                space[name] = value
+        State.replaced.clear()
+
+
+def _tree(source: str) -> ast.AST:
+    try:
+        return ast.parse(State.shell.transform_cell(source))
+    except (SyntaxError, ValueError):
+        return ast.Module([], [])
+
+
+def _names(node: ast.AST) -> Iterable[str]:
+    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        return [node.name]
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        return [node.id]
+    return _imported(node)
+
+
+def _used(source: str) -> set[str]:
+    nodes = ast.walk(_tree(source))
+    return {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+
+
+# Answers that stand elsewhere
+
+
+def probe(number: int) -> None:
+    """Try an exercise that failed with another answer, beside the student's names; note whether it is right.
+
+    Everything is as it is at the end of the notebook, but the assignment's names are its own, and no name
+    covers one of Python's.
+    """
+    wanted = State.settings["probes"][number]
+    check = _squeezed(wanted["check"])
+    failed = State.ended.get(check, "it did not run")
+    if not failed or check in State.right or time.time() > State.settings["deadline"]:
+        return
+    if wanted["again"] and failed in ("KeyboardInterrupt", "TimeoutError"):
+        return
+    python = {name for name in vars(builtins) if not name.startswith("_")}
+    space = {name: value for name, value in State.shell.user_ns.items() if name not in python} | State.first
+    before = signal.signal(signal.SIGALRM, _expire)
+    signal.setitimer(signal.ITIMER_REAL, PROBE_SECONDS)
+    try:
+        with capture_output():
+            for source in (wanted["source"], wanted["check"]):
+                exec(compile(State.shell.transform_cell(source), "<answer>", "exec"), space)
+    except BaseException as error:
+        tell(probe=number, error=type(error).__name__)
+    else:
+        State.right.add(check)
+        tell(probe=number)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _expire(number, frame) -> None:
+    raise TimeoutError
