@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
         "--level",
         type=int,
         default=0,
-        help="the part of each path that is the student's name, 1 for the first, if no system wrote the names",
+        help="the part of each path that is the student's name, 1 for the first; default: found out",
     )
     defaults = Limits()
     grade.add_argument("--cell-seconds", type=int, default=defaults.cell_seconds, help="%(default)s")
@@ -143,9 +143,7 @@ def tell(course: Course, rows: list[dict]) -> None:
             )
     counts = Counter(row["status"] for row in rows)
     print(", ".join(f"{count} {status}" for status, count in counts.most_common()))
-    print(
-        f"Table: {course.root / 'grades.csv'}\nPages: {course.root / 'pages'}, packed: {course.root / 'feedback.zip'}"
-    )
+    print(f"Table: {course.root / 'grades.csv'}\nPages: {course.root / 'pages'}")
 
 
 if __name__ == "__main__":

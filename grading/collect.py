@@ -1,4 +1,4 @@
-"""Lists the files of each student in an export of Moodle, Canvas or ILIAS, a zip or a folder; changes nothing.
+"""Lists the files of each student in an export of Moodle, Canvas or ILIAS, a zip or a folder.
 
 Who a file belongs to is read from its path alone, never from the other files, so that a late export with one
 student gives the number that the whole class gave. Where the paths leave a doubt, nothing is guessed: the
@@ -90,8 +90,8 @@ def collect(
         say: called with a line of text on files that belong to nobody.
 
     Raises:
-        ValueError: the path does not exist, is neither a folder nor a zip, or holds no submission; or it cannot
-            be said who a file belongs to.
+        ValueError: the path does not exist, is neither a folder nor a zip, or holds no submission; or it
+            cannot be said who a file belongs to.
     """
     if not export.exists():
         raise ValueError(f"{export}: does not exist; expected a folder or a zip of submissions")
@@ -135,7 +135,9 @@ def _students(
         return [who for _, who in named if who]
     level = level or _level(entries, known)
     found = []
-    folders = any(len(path.parts) > level or (len(path.parts) == level and not file) for path, file in entries)
+    folders = any(
+        len(path.parts) > level or (len(path.parts) == level and not file) for path, file in entries
+    )
     for path, file in entries:
         if len(path.parts) < level:
             continue
@@ -209,7 +211,7 @@ def _level(entries: list[Entry], known: Collection[str]) -> int:
         folders = {path.parts[level - 1] for path in work if len(path.parts) > level}
         folders |= {path.parts[level - 1] for path in empty if len(path.parts) >= level}
         names = {_plain(name) for name in folders} | {_plain(path.stem) for path in files}
-        if level == 1 and (files or len(folders) > 1) or names & known:
+        if (level == 1 and (files or len(folders) > 1)) or names & known:
             return level
         if level > 1 and len(folders) > 1 and not files:
             return level
@@ -242,8 +244,8 @@ def _outside(path: PurePosixPath) -> Submission:
 def _safe(name: str) -> str:
     """An id made from a name that is used in paths and in glob patterns.
 
-    A name that has to be changed for that, or that has capital letters, as some disks do not tell A from a, gets
-    a part made from the whole name: no two names share an id, and an id does not depend on the other names.
+    A name that has to be changed for that, or that has capital letters, as some disks do not tell A from a,
+    gets a part made from the whole name: no two names share an id, and none depends on the other names.
     """
     name = unicodedata.normalize("NFC", name)
     safe = re.sub(r"[^\w.-]+", "-", name).strip("-.")[:40]
@@ -261,8 +263,8 @@ def _merged(export: Path, found: list[Submission]) -> list[Submission]:
             continue
         if (known.student, known.name, known.system) != (who.student, who.name, who.system):
             raise ValueError(
-                f"{export}: {known.folder!r} and {who.folder!r} have the same number, {who.student}, so it cannot "
-                f"be said whether they are one student; grade one export at a time, or rename one of them"
+                f"{export}: {known.folder!r} and {who.folder!r} have the same number, {who.student}, so it "
+                f"cannot be said whether they are one student; grade one export at a time, or rename one"
             )
         known.files += who.files
         known.late |= who.late
@@ -322,7 +324,7 @@ def _head(open_file: Callable) -> bytes:
 
 
 def unpack(file: File, depth: int = 2) -> list[File]:
-    """The files in a zip or tar that a student handed in, and in the zips in it; the file itself if it is none.
+    """The files in a zip or tar that a student handed in, and in zips in it; the file itself if it is none.
 
     Raises:
         ValueError: it is a packed file that cannot be read.

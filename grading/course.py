@@ -60,8 +60,8 @@ class Course:
         """Create the folder and let nbgrader read the assignment, or open the folder of an earlier run.
 
         Raises:
-            ValueError: there is no such assignment, nbgrader cannot read it, the folder has other files, or another
-                grader works in it.
+            ValueError: there is no such assignment, nbgrader cannot read it, the folder has other files, or
+                another grader works in it.
         """
         self.root, self.assignment = root.resolve(), assignment
         notebooks = sorted((source / "source" / assignment).glob("*.ipynb"))
@@ -89,7 +89,7 @@ class Course:
     def _lock(self) -> None:
         """Keep other graders out of the folder until this process ends."""
         self.root.mkdir(parents=True, exist_ok=True)
-        self._locked = open(self.root / LOCK, "w", encoding="utf-8")  # noqa: SIM115
+        self._locked = open(self.root / LOCK, "w", encoding="utf-8")
         with contextlib.suppress(ImportError):  # Windows, where nothing is graded
             import fcntl
 
@@ -118,8 +118,8 @@ class Course:
             self.close()
             shutil.rmtree(self.root)
             raise ValueError(f"nbgrader cannot read {self.assignment}:\n{made.get('log', made['error'])}")
-        # The gradebook before any submission; each submission is graded with a copy of it. It comes last: without
-        # it, the folder is laid out again.
+        # The gradebook before any submission; each submission is graded with a copy of it. It comes last:
+        # without it, the folder is laid out again.
         shutil.copy(self.root / "gradebook.db", self.root / "assignment.db.new")
         os.replace(self.root / "assignment.db.new", self.root / "assignment.db")
 
@@ -153,7 +153,7 @@ class Course:
         return self.root / step / student / self.assignment / f"{self.notebook}{suffix}"
 
     def results(self) -> dict[str, Result]:
-        """Student -> stored result; one that cannot be read is graded again, as it has no status of a graded one."""
+        """Student -> stored result; one that cannot be read has no points, so it is graded again."""
         found = {}
         for file in sorted((self.root / "results").glob("*.json")):
             try:
@@ -212,7 +212,7 @@ class Course:
             )
 
     def part(self) -> dict:
-        """The share of a class that this folder has: its number, of how many, and who is in it; empty if all is."""
+        """The share of a class that this folder has: its number, of how many, who is in it; else empty."""
         kept = self.root / "part.json"
         return json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
 
@@ -223,7 +223,7 @@ class Course:
             ValueError: the folder has another share.
         """
         known = self.part() or {"number": number, "of": of, "share": {}, "class": {}}
-        if (known["number"], known["of"]) != (number, of) or not self.part() and self.results():
+        if (known["number"], known["of"]) != (number, of) or (not self.part() and self.results()):
             raise ValueError(f"{self.root}: has another part of the class; take another --output")
         known["share"] |= share
         known["class"] |= everybody
@@ -277,7 +277,7 @@ class Course:
         return rows
 
     def _pack_pages(self, results: list[Result]) -> None:
-        """Write the zip from which Moodle and Canvas give each student the page; they know them by these names."""
+        """Write the zip from which Moodle and Canvas give each student the page, by these names."""
         packed = self.root / "feedback.zip.new"
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
             for result in sorted(results, key=lambda result: result.student):
@@ -303,7 +303,7 @@ class Course:
         return points | {"total": f"{submission.score:g}", "by hand": " ".join(sorted(by_hand))}
 
     def page(self, result: Result) -> Path:
-        """Where the student's page is: in a folder named as in the export, so that Moodle finds the student."""
+        """Where the student's page is: in a folder named as in the export, where Moodle looks for it."""
         folder = result.folder if result.system else result.student
         return self.root / "pages" / folder / f"{self.assignment}.html"
 

@@ -22,8 +22,8 @@ class Result:
 
     Attributes:
         status: "graded"; "incomplete" (graded, but answers were missing or a cell ran out of time); "decide"
-            (graded, but a human has to decide on an exercise); "refused" (the file cannot be graded); "stopped"
-            (it ran into a limit); "missing" (on the roster, handed in nothing).
+            (graded, but a human has to decide on an exercise); "refused" (the file cannot be graded);
+            "stopped" (it ran into a limit); "missing" (on the roster, handed in nothing).
         notes: the reasons, in plain words.
         decide: the exercises that are left to a human, such as "4.1".
         system: where the export is from: "moodle", "canvas", "ilias" or "".
@@ -65,8 +65,8 @@ def examine(submission: Submission, release: NotebookNode) -> tuple[Result, Repa
         empty = "no notebook (.ipynb) among the files" if submission.files else "an empty folder"
         result.notes = reasons or [empty]
         return result, None
-    # A blank one never counts beside one with answers; then the one with the most cells of the assignment, the
-    # latest of those, and of the same second the one with most answers. Among equal ones the last by name.
+    # A blank one never counts beside one with answers; then the one with the most cells of the assignment,
+    # the latest of those, and of the same second the one with most answers, of equal ones the last by name.
     chosen = max(
         fitting,
         key=lambda fit: (
@@ -113,6 +113,6 @@ def _notebooks(files: list[File]) -> tuple[list[tuple[File, bytes | Exception]],
             except Exception as error:
                 data = error
             named = ".ipynb" in each.name.lower()
-            if named or isinstance(data, bytes) and data.lstrip()[:1] == b"{" and b'"cells"' in data:
+            if named or (isinstance(data, bytes) and data.lstrip()[:1] == b"{" and b'"cells"' in data):
                 found.append((each, data))
     return found, reasons

@@ -1,10 +1,10 @@
-"""What is added to IPython where a submission runs: one failing line must not take points from other exercises.
+"""What is added to IPython where a submission runs, so that one line that fails takes few points.
 
 Loaded as an extension before the first cell. Nothing here keeps anyone from cheating; it is for accidents:
 
 - `exit()` ends its cell, not Python;
 - an import of what is not installed is skipped, with the lines that only use it; so are unknown magics;
-- a check finds the names that it uses as the assignment made them, such as `check`, whatever a student called so;
+- a check finds the names that it uses as the assignment made them, whatever a student called `check`;
 - at the end, an exercise that failed is tried again with the answers that stand elsewhere (see `probe`).
 
 What happened is written to a file, a line of JSON each, for the reasons in the table.
@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
 import importlib.util
 import json
 import os
 import signal
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from IPython.utils.capture import capture_output
 
@@ -28,25 +30,39 @@ INSTALLERS = {"conda", "mamba", "micromamba", "uv"}
 PROBE_SECONDS = 15
 
 
+@dataclass
 class State:
-    """What the extension knows of the run."""
+    """What the extension knows of the run.
 
-    shell = None
-    settings: dict = {}
-    checks: set[str] = set()
-    first: dict[str, object] = {}  # name -> its value when the assignment's own cells had run
-    replaced: dict[str, object] = {}  # names of the student that a check does not see
-    ended: dict[str, str] = {}  # check -> the kind of its error, "" if it passed
-    missing: set[str] = set()  # names that an import which failed would have bound
-    right: set[str] = set()  # checks that passed with another answer
+    Attributes:
+        settings: what the worker wrote for it.
+        checks: the sources of the checks, without white space.
+        first: name -> its value when the assignment's own cells had run.
+        replaced: the names of the student that a check does not see, while it runs.
+        ended: check -> the kind of its error, "" if it passed.
+        missing: the names that an import which failed would have bound.
+        right: the checks that passed with another answer.
+    """
+
+    shell: object = None
+    settings: dict = field(default_factory=dict)
+    checks: set[str] = field(default_factory=set)
+    first: dict[str, object] = field(default_factory=dict)
+    replaced: dict[str, object] = field(default_factory=dict)
+    ended: dict[str, str] = field(default_factory=dict)
+    missing: set[str] = field(default_factory=set)
+    right: set[str] = field(default_factory=set)
+
+
+state = State()
 
 
 def load_ipython_extension(shell) -> None:
     """Called by IPython when Python has started."""
-    State.shell = shell
+    state.shell = shell
     with open(os.environ[SETTINGS], encoding="utf-8") as file:
-        State.settings = json.load(file)
-    State.checks = {_squeezed(check) for check in State.settings["checks"]}
+        state.settings = json.load(file)
+    state.checks = {_squeezed(check) for check in state.settings["checks"]}
     shell.ask_exit = _leave
     shell.ast_transformers.append(Lenient())
     shell.run_line_magic = _lenient_magic(shell, shell.run_line_magic)
@@ -56,7 +72,7 @@ def load_ipython_extension(shell) -> None:
 
 def tell(**fact: object) -> None:
     """Write down what happened, for the reasons in the table."""
-    with open(State.settings["facts"], "a", encoding="utf-8", errors="replace") as file:
+    with open(state.settings["facts"], "a", encoding="utf-8", errors="replace") as file:
         file.write(json.dumps(fact) + "\n")
 
 
@@ -100,7 +116,7 @@ class Lenient(ast.NodeTransformer):
     """Lets a cell go on after an import at its top level that fails, without the lines that only use it."""
 
     def visit_Module(self, module: ast.Module) -> ast.Module:
-        bound = {name for node in module.body for name in _imported(node)} | State.missing
+        bound = {name for node in module.body for name in _imported(node)} | state.missing
         last = module.body[-1] if module.body else None
         module.body = [self._line(node, bound, node is last) for node in module.body]
         return ast.fix_missing_locations(module)
@@ -112,7 +128,7 @@ class Lenient(ast.NodeTransformer):
             return _guarded(
                 node, "ImportError", f"__import__('grading.kernel').kernel.absent(_error, {names})"
             )
-        if root in bound and (not is_last or root in State.missing):
+        if root in bound and (not is_last or root in state.missing):
             return _guarded(
                 node, "NameError", f"__import__('grading.kernel').kernel.unused(_error, {root!r})"
             )
@@ -142,13 +158,13 @@ def _root(node: ast.stmt) -> str:
 
 def absent(error: ImportError, names: list[str]) -> None:
     """An import of the student failed: note it, and go on."""
-    State.missing |= {name for name in names if name not in State.shell.user_ns}
+    state.missing |= {name for name in names if name not in state.shell.user_ns}
     tell(missing=error.name or str(error), names=names, said=str(error)[:200])
 
 
 def unused(error: NameError, name: str) -> None:
     """A line used a name: skip it if the import of that name failed."""
-    if name not in State.missing:
+    if name not in state.missing:
         raise error
 
 
@@ -157,15 +173,15 @@ def unused(error: NameError, name: str) -> None:
 
 def _before(info) -> None:
     """Before a check: give it the names that the assignment made, in place of what a student called so."""
-    if info is None or _squeezed(info.raw_cell) not in State.checks:
+    if info is None or _squeezed(info.raw_cell) not in state.checks:
         return
-    space = State.shell.user_ns
-    for name in _used(info.raw_cell) - set(State.settings["answers"]):
-        wanted = State.first.get(name, getattr(builtins, name, None))
-        if wanted is None or name not in space and name not in State.first or space.get(name) is wanted:
+    space = state.shell.user_ns
+    for name in _used(info.raw_cell) - set(state.settings["answers"]):
+        wanted = state.first.get(name, getattr(builtins, name, None))
+        if wanted is None or space.get(name) is wanted or name not in {*space, *state.first}:
             continue
-        State.replaced[name] = space.get(name, _before)
-        if name in State.first:
+        state.replaced[name] = space.get(name, _before)
+        if name in state.first:
             space[name] = wanted
         else:
             del space[name]
@@ -174,24 +190,24 @@ def _before(info) -> None:
 def _after(result) -> None:
     """After a cell: remember what the assignment's cells made, and how a check ended."""
     source = _squeezed(result.info.raw_cell if result.info else "")
-    space = State.shell.user_ns
-    if source in map(_squeezed, State.settings["setup"]):
+    space = state.shell.user_ns
+    if source in map(_squeezed, state.settings["setup"]):
         names = {name for node in ast.walk(_tree(result.info.raw_cell)) for name in _names(node)}
-        State.first |= {name: space[name] for name in names if name in space and name not in State.first}
-    if source in State.checks:
+        state.first |= {name: space[name] for name in names if name in space and name not in state.first}
+    if source in state.checks:
         error = result.error_before_exec or result.error_in_exec
-        State.ended[source] = type(error).__name__ if error else ""
-        for name, value in State.replaced.items():
+        state.ended[source] = type(error).__name__ if error else ""
+        for name, value in state.replaced.items():
             if value is _before:
                 space.pop(name, None)
             else:
                 space[name] = value
-        State.replaced.clear()
+        state.replaced.clear()
 
 
 def _tree(source: str) -> ast.AST:
     try:
-        return ast.parse(State.shell.transform_cell(source))
+        return ast.parse(state.shell.transform_cell(source))
     except (SyntaxError, ValueError):
         return ast.Module([], [])
 
@@ -218,29 +234,39 @@ def probe(number: int) -> None:
     Everything is as it is at the end of the notebook, but the assignment's names are its own, and no name
     covers one of Python's.
     """
-    wanted = State.settings["probes"][number]
+    wanted = state.settings["probes"][number]
     check = _squeezed(wanted["check"])
-    failed = State.ended.get(check, "it did not run")
-    if not failed or check in State.right or time.time() > State.settings["deadline"]:
+    failed = state.ended.get(check, "PythonEnded")
+    if not failed or check in state.right or time.time() > state.settings["deadline"]:
         return
-    if wanted["again"] and failed in ("KeyboardInterrupt", "TimeoutError"):
+    if wanted["again"] and failed in ("KeyboardInterrupt", "TimeoutError", "PythonEnded"):
         return
     python = {name for name in vars(builtins) if not name.startswith("_")}
-    space = {name: value for name, value in State.shell.user_ns.items() if name not in python} | State.first
+    space = dict(state.shell.user_ns)
     before = signal.signal(signal.SIGALRM, _expire)
     signal.setitimer(signal.ITIMER_REAL, PROBE_SECONDS)
     try:
         with capture_output():
-            for source in (wanted["source"], wanted["check"]):
-                exec(compile(State.shell.transform_cell(source), "<answer>", "exec"), space)
+            for source in wanted["before"]:
+                with contextlib.suppress(Exception):
+                    _run(source, space)
+            for name in python & space.keys():
+                del space[name]
+            space |= state.first
+            _run(wanted["source"], space)
+            _run(wanted["check"], space)
     except BaseException as error:
         tell(probe=number, error=type(error).__name__)
     else:
-        State.right.add(check)
+        state.right.add(check)
         tell(probe=number)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def _run(source: str, space: dict) -> None:
+    exec(compile(state.shell.transform_cell(source), "<answer>", "exec"), space)
 
 
 def _expire(number, frame) -> None:

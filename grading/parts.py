@@ -29,7 +29,7 @@ def part_of(student: str, of: int) -> int:
 
 
 def merge(folders: list[Path], source: Path, assignment: str, output: Path) -> Course:
-    """Put the parts of a class together in a folder, from which tables and pages are made as for a whole class.
+    """Put the parts of a class together in a folder; tables and pages are made from it as for a whole class.
 
     Raises:
         ValueError: a part or a student is missing or double; nothing is written then.
@@ -66,9 +66,12 @@ def _faults(courses: list[Course], parts: list[dict]) -> list[str]:
     if not parts:
         return ["no part was given"]
     if len({part["of"] for part in parts}) > 1:
-        return [f"{course.root}: part {part['number']}/{part['of']}" for course, part in zip(courses, parts)]
+        return [
+            f"{course.root}: part {part['number']}/{part['of']}"
+            for course, part in zip(courses, parts, strict=True)
+        ]
     of, places, faults = parts[0]["of"], {}, []
-    for course, part in zip(courses, parts):
+    for course, part in zip(courses, parts, strict=True):
         places.setdefault(part["number"], []).append(course.root)
     for number in range(1, of + 1):
         found = places.get(number, [])
@@ -78,7 +81,7 @@ def _faults(courses: list[Course], parts: list[dict]) -> list[str]:
             faults.append(f"part {number}/{of} is double: {', '.join(map(str, found))}")
     everybody = {student: name for part in parts for student, name in part["class"].items()}
     holders: dict[str, list[str]] = {}
-    for course, part in zip(courses, parts):
+    for course, part in zip(courses, parts, strict=True):
         for student in course.results():
             holders.setdefault(student, []).append(f"{part['number']}/{of}")
         if course.by_hand_points():

@@ -22,6 +22,7 @@ from nbformat import NotebookNode, v4
 
 MAKE = {"code": v4.new_code_cell, "markdown": v4.new_markdown_cell, "raw": v4.new_raw_cell}
 HIDDEN = "grading-"  # the ids of cells that are run and not shown begin with it
+OWN = "its own cell"
 SKIP = "skip-execution"  # the tag of a cell that is shown and not run
 ATTACHMENT = re.compile(r"attachment:([^)\s\"'>]+)")
 
@@ -41,8 +42,8 @@ class Repaired:
         missing: the names of the answers that were not found.
         attempted: the exercises, such as "4.1", whose answer is not as it was released, wherever it stands.
         near: exercise -> what of the student's may hold its answer, where the answer itself was not found.
-        candidates: exercise -> other cells that define its answer, as (what it is called, its source); the first
-            is the answer's own cell.
+        candidates: exercise -> other cells that define its answer, as (what it is called, its source); the
+            first is the answer's own cell.
     """
 
     notebook: NotebookNode
@@ -59,8 +60,8 @@ def preflight(data: bytes, release: NotebookNode) -> Repaired:
 
     A cell is recognized by nbgrader's metadata, by its id (Colab moves it into the metadata), by its first
     line, or by what it defines or checks; a cell that comes with the assignment, such as its imports or a
-    figure, by its id or by its source. Locked cells are replaced by those of the release version; what a student
-    wrote into one stays, as a cell of its own before it. Cells that a student added stay in their places.
+    figure, by its id or by its source. Locked cells are replaced by those of the release version; what a
+    student wrote into one stays, as a cell of its own before it. Cells that a student added stay in their places.
     Outputs and all other metadata are removed, so that a tag cannot keep a check from running.
 
     An answer may stand in another cell than its own. If its own is as it was released, it is not run, and the
@@ -136,7 +137,7 @@ def _merge(
         if not _grade_id(known):
             known.source = cell.source
             if not same and known.id in setup:
-                # Run as it was released first, so that a line of the student that fails takes nothing with it.
+                # First as it was released, so that a line of the student that fails takes nothing with it.
                 cells.append(v4.new_code_cell(wanted[name].source, id=f"{HIDDEN}{known.id}"))
             if not same:
                 own.append(known)
@@ -147,8 +148,8 @@ def _merge(
                 own.append(known)
         elif not same:
             changed.append(label(name))
-            if _adds_code(cell, known):
-                cells.append(v4.new_code_cell(cell.source, id=f"added-{index}"))
+            if added := _added_code(cell, known):
+                cells.append(v4.new_code_cell(added, id=f"added-{index}"))
                 own.append(cells[-1])
         cells.append(known)
     if changed:
@@ -274,7 +275,7 @@ def _grade_id(cell: NotebookNode) -> str | None:
 
 
 def binds(cell: NotebookNode) -> set[str]:
-    """Names that a code cell binds outside of functions; of one that does not parse, those that a line begins."""
+    """Names that a code cell binds outside of functions; if it does not parse, those at heads of lines."""
     if cell.cell_type != "code":
         return set()
     body = _parsed(cell.source)
@@ -293,7 +294,7 @@ def _parsed(source: str) -> list[ast.stmt] | None:
 
 
 def _statements(cell: NotebookNode) -> dict[str, str]:
-    """The statements of a cell without the … of a stub, each with its source; functions without docstrings."""
+    """The statements of a cell without the … of a stub, each with its source; no docstrings."""
     found = {}
     for node in _parsed(cell.source) or []:
         source = ast.get_source_segment(cell.source, node) or ""
@@ -323,15 +324,14 @@ def _bound(nodes: list[ast.AST]) -> Iterator[str]:
             yield from _bound(list(ast.iter_child_nodes(node)))
 
 
-def _adds_code(cell: NotebookNode, released: NotebookNode) -> bool:
-    """Did a student write code into a released check, beyond taking some of it out?"""
+def _added_code(cell: NotebookNode, released: NotebookNode) -> str:
+    """What a student wrote into a released check; empty if the check has at most less than before."""
     if cell.cell_type != "code":
-        return False
-    written, known = _parsed(cell.source), _parsed(released.source)
-    if written is None or known is None:
-        return True
-    before = {ast.dump(node) for node in known}
-    return any(not isinstance(node, ast.Pass) and ast.dump(node) not in before for node in written)
+        return ""
+    if _parsed(cell.source) is None or _parsed(released.source) is None:
+        return cell.source
+    written, known = _statements(cell), _statements(released)
+    return "\n".join(source for node, source in written.items() if node not in known and source != "pass")
 
 
 def _squeezed(cell: NotebookNode) -> str:
@@ -435,7 +435,7 @@ def _look_around(repaired: Repaired, release: NotebookNode, own: list[NotebookNo
         if mine and 0 < len(rest) < len(written):
             candidates.insert(0, ("its cell without the line that was given", "\n".join(rest)))
         if cell.cell_type == "code":
-            repaired.candidates[exercise] = [("its own cell", mine.source if mine else ""), *candidates]
+            repaired.candidates[exercise] = [(OWN, mine.source if mine else ""), *candidates]
         if exercise in repaired.attempted:
             continue
         near = [each for each in foreign if section[each.id] == exercise or _mentions(each, exercise, names)]

@@ -24,7 +24,7 @@ from nbformat import NotebookNode, v4
 from grading.collect import MAX_BYTES, Submission
 from grading.course import Course
 from grading.examine import GRADED, Result, examine
-from grading.preflight import HIDDEN, SKIP, Repaired, excerpt, label
+from grading.preflight import HIDDEN, OWN, SKIP, Repaired, excerpt, label
 from grading.worker import CONFIG, ENDED, MARK, Limits, work
 
 RUNS = 4  # of one notebook, each without the cell that ended Python in the run before
@@ -117,6 +117,10 @@ def _grade(course: Course, result: Result, repaired: Repaired, limits: Limits) -
         culprit = next((cell for cell in repaired.notebook.cells if cell.id == run.cell[0]), None)
         if not run.reason or not run.ended or not culprit or run.cell[0] in skipped:
             break
+        if culprit.id.startswith(HIDDEN):  # one of the tries at the end: go without all of them
+            cells = repaired.notebook.cells
+            repaired.notebook.cells = [cell for cell in cells if not cell.id.startswith(f"{HIDDEN}probe")]
+            continue
         skipped[run.cell[0]] = run.reason
         culprit.metadata.tags = [SKIP]
     if run.reason:
@@ -134,10 +138,18 @@ def _grade(course: Course, result: Result, repaired: Repaired, limits: Limits) -
 def _kernel_settings(course: Course, repaired: Repaired, limits: Limits) -> dict:
     """What `grading.kernel` is told."""
     checks = {label(cell.metadata.nbgrader.grade_id): cell.source for cell in course.checks()}
+    answers = [own[0][1] for own in repaired.candidates.values()]
     probes = [
-        {"exercise": exercise, "what": what, "source": source, "check": checks[exercise], "again": index == 0}
+        {
+            "exercise": exercise,
+            "what": what,
+            "before": answers,  # which may need each other
+            "source": source,
+            "check": checks[exercise],
+            "again": what == OWN,
+        }
         for exercise, candidates in repaired.candidates.items()
-        for index, (what, source) in enumerate(candidates)
+        for what, source in candidates
         if exercise in checks and source.strip()
     ]
     deadline = time.time() + limits.seconds / 2  # so that these tries do not take a grade away
@@ -155,86 +167,83 @@ def _explain(
 ) -> None:
     """Say why an exercise has no points, and leave to a human where the answer may be right all the same."""
     errors = {cell.id: error for cell in notebook.cells if (error := _worst(cell))}
-    if any(error.ename == "CellTimeoutError" for error in errors.values()):
-        result.status = "incomplete"
-    troubles, failed, told = {}, set(), []
     released = {cell.id: cell.source for cell in course.release.cells}
-    missing = sorted({fact["missing"] for fact in facts if "missing" in fact})
-    absent = {name for fact in facts for name in fact.get("names", ())}
-    if missing:
-        told.append(
-            f"{', '.join(missing)}: not installed where this was graded; the import and the lines that only use it "
-            f"were skipped"
-        )
-    told += [f"{fact['skipped']}: not known here and skipped" for fact in facts if "skipped" in fact]
-    told += [
-        f"{fact['installer']}: not run, as nothing is installed while grading"
-        for fact in facts
-        if "installer" in fact
-    ]
-    before = ""  # the first cell that is no answer and no check and failed
+    troubles, failed, others = {}, set(), []
     for cell in notebook.cells:
         error = errors.get(cell.id)
         if not error:
             continue
+        late = error.ename == "CellTimeoutError"
+        if late:
+            result.status = "incomplete"
         if "nbgrader" in cell.metadata:
+            name = label(cell.metadata.nbgrader.grade_id)
             # Only the first error of an exercise is noted: a wrong answer makes its check fail, too.
-            troubles.setdefault(label(cell.metadata.nbgrader.grade_id), (error, before))
-            if cell.metadata.nbgrader.grade:
-                failed.add(label(cell.metadata.nbgrader.grade_id))
-        elif error.ename == "CellTimeoutError" or cell.source.split() != released.get(cell.id, "").split():
+            troubles.setdefault(name, (error, bool(others)))
+            failed |= {name} if cell.metadata.nbgrader.grade else set()
+        elif late or cell.source.split() != released.get(cell.id, "").split():
             first = next((line.strip() for line in cell.source.splitlines() if line.strip()), "")
             name = cell.id if cell.id in released else f"the student's cell {excerpt(first)!r}"
-            before = before or _trouble(name, error, limits)
-            told.append(_trouble(name, error, limits))
-    if not failed and not any(error.ename == "CellTimeoutError" for error in errors.values()):
-        told = [line for line in told if line not in (before,) and not line.startswith("the student's cell")]
-    result.notes += told
-    right = {
-        probes[fact["probe"]]["exercise"]: probes[fact["probe"]]
-        for fact in facts
-        if "probe" in fact and "error" not in fact
-    }
-    by_hand = {label(name) for name in course.by_hand()}
+            others.append((_trouble(name, error, limits), late))
+    result.notes += _surroundings(facts)
+    result.notes += [note for note, late in others if failed or late]
+    passed = [probes[fact["probe"]] for fact in facts if "probe" in fact and "error" not in fact]
+    right = {probe["exercise"]: probe["what"] for probe in passed}
+    absent = {name for fact in facts for name in fact.get("names", ())}
     for exercise, (error, earlier) in troubles.items():
         said = _trouble(exercise, error, limits)
         doubt = _doubt(exercise, error, earlier, repaired, right, absent) if exercise in failed else ""
-        result.notes.append(f"{said}. {doubt}: for you to decide" if doubt else said)
-        if doubt:
-            result.decide.append(exercise)
-    for exercise in sorted(by_hand & repaired.near.keys()):
+        result.notes.append(f"{said}. {doubt[0].upper()}{doubt[1:]}: for you to decide" if doubt else said)
+        result.decide += [exercise] if doubt else []
+    for exercise in sorted({label(name) for name in course.by_hand()} & repaired.near.keys()):
         result.notes.append(f"{exercise}: {repaired.near[exercise]} may be the answer: for you to decide")
         result.decide.append(exercise)
     if result.decide:
         result.status = "decide"
 
 
+def _surroundings(facts: list[dict]) -> list[str]:
+    """What the notebook needed that is not there where it was graded, a note each."""
+    notes = []
+    if missing := sorted({fact["missing"] for fact in facts if "missing" in fact}):
+        skipped = "the import and the lines that only use it were skipped"
+        notes.append(f"{', '.join(missing)}: not installed where this was graded; {skipped}")
+    skipped = dict.fromkeys(fact["skipped"] for fact in facts if "skipped" in fact)
+    notes += [f"{magic}: not known here and skipped" for magic in skipped]
+    commands = [fact["installer"] for fact in facts if "installer" in fact]
+    return notes + [f"{command}: not run, as nothing is installed while grading" for command in commands]
+
+
 def _doubt(
     exercise: str,
     error: NotebookNode,
-    earlier: str,
+    earlier: bool,
     repaired: Repaired,
-    right: dict[str, dict],
+    right: dict[str, str],
     absent: set[str],
 ) -> str:
-    """Why an answer that did not pass its check may be right; empty if nothing says so."""
+    """Why an answer that did not pass its check may be right; empty if nothing says so.
+
+    Args:
+        earlier: did another cell fail before?
+        right: exercise -> what passed its check at the end.
+        absent: the names that an import which failed would have bound.
+    """
+    near = repaired.near.get(exercise, "")
     if exercise in right:
-        what = right[exercise]["what"]
-        if right[exercise]["again"]:
-            return "It is right when it is run at the end, with the assignment's own names"
-        return f"{what[0].upper()}{what[1:]} is right"
-    source = dict(repaired.candidates.get(exercise, ())).get("its own cell", "")
+        if right[exercise] == OWN:
+            return "it is right when it is run at the end, with the assignment's own names"
+        return f"{right[exercise]} is right"
     if exercise not in repaired.attempted:
-        return f"{repaired.near[exercise]} may be the answer" if exercise in repaired.near else ""
+        return near and f"{near} may be the answer"
     if "not attempted yet" in error.evalue:
-        return "Its cell is not as it was given"
+        return "its cell is not as it was given"
+    source = dict(repaired.candidates.get(exercise, ())).get(OWN, "")
     if used := sorted(absent & set(re.findall(r"\w+", source))):
-        return f"It uses {', '.join(used)}, which could not be imported here"
+        return f"it uses {', '.join(used)}, which could not be imported here"
     if earlier and "NameError" in (error.ename, *re.findall(r"\b\w+Error\b", error.evalue)):
-        return "What it needs may be in a cell that failed"
-    if exercise in repaired.near:
-        return f"{repaired.near[exercise]} may be the answer"
-    return ""
+        return "what it needs may be in a cell that failed"
+    return near and f"{near} may be the answer"
 
 
 def _worst(cell: NotebookNode) -> NotebookNode | None:

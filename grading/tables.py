@@ -1,4 +1,4 @@
-"""The tables of a class: its list, and the points in the forms that Moodle and Canvas import. Needs no nbgrader."""
+"""The tables of a class: its list, and the points as Moodle and Canvas import them. Needs no nbgrader."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from grading.examine import GRADED, Result
 
 MOODLE = ("Identifier", "Full name", "Grade", "Last modified (grade)", "Feedback comments")
 CANVAS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
-# The columns of a class list: the number and the name. The second is Moodle's grading worksheet, the third what
-# Canvas exports from its gradebook.
+# The columns of a class list: the number and the name. The second is Moodle's grading worksheet, the third
+# what Canvas exports from its gradebook.
 ROSTERS = (("student", "name"), ("Identifier", "Full name"), ("ID", "Student"))
 
 
@@ -83,8 +83,8 @@ def same(name: str) -> str:
 def absent(results: list[Result], roster: dict[str, str]) -> list[Result]:
     """Who is on the class list and handed in nothing.
 
-    A student is found by the number. Whoever is left is found by the name, if nobody else who is left, on the list
-    or in the export, has the same.
+    A student is found by the number. Whoever is left is found by the name, if nobody else who is left, on the
+    list or in the export, has the same.
     """
     numbers = {result.student for result in results}
     named = Counter(same(result.name) for result in results if result.student not in roster)

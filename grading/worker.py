@@ -23,8 +23,8 @@ CONFIG = "nbgrader_config.py"
 MARK = "GRADING_RUN"  # environment variable of each process that a submission starts
 FILE_BYTES = 2**30
 ENDED = "PythonEnded"
-# Nothing is installed while grading, neither by %pip nor by !pip nor by a script: what a student installed would
-# be there for the next one. Each of these says so and does nothing.
+# Nothing is installed while grading, neither by %pip nor by !pip nor by a script: what a student installed
+# would be there for the next one. Each of these says so and does nothing.
 INSTALLERS = "pip pip3 conda mamba micromamba uv pipx poetry easy_install apt apt-get brew".split()
 NOT_INSTALLED = "nothing is installed while grading"
 
@@ -47,8 +47,8 @@ class Limits:
 class KeepWarnings(NbGraderPreprocessor):
     """Lets a check fail for an error alone.
 
-    Moves the stderr of checks to stdout: with a warning there, nbgrader would give a check no points. And gives
-    an error to a check that was not run, as Python ended in it: without one, nbgrader would give all its points.
+    Moves the stderr of checks to stdout: with a warning there, nbgrader would give a check no points. And
+    gives an error to a check that was not run, as Python ended in it: without one it would have its points.
     """
 
     def preprocess_cell(self, cell, resources, index):

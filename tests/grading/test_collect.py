@@ -83,7 +83,11 @@ LAYOUTS = {
         [("ana", "ana", "ana", ["a.ipynb"]), ("ben", "ben", "ben", ["b.ipynb"])],
     ),
     "moodle since 4.1, in a folder, with a readme": (
-        ["readme.txt", "all/Ana Li_1_assignsubmission_file/x/a.ipynb", "all/Bo_2_assignsubmission_file/b.ipynb"],
+        [
+            "readme.txt",
+            "all/Ana Li_1_assignsubmission_file/x/a.ipynb",
+            "all/Bo_2_assignsubmission_file/b.ipynb",
+        ],
         [
             ("1", "Ana Li", "Ana Li_1_assignsubmission_file", ["a.ipynb"]),
             ("2", "Bo", "Bo_2_assignsubmission_file", ["b.ipynb"]),
@@ -180,7 +184,11 @@ def test_late_mark_of_canvas_is_kept(tmp_path: Path):
 
 
 def test_late_marks_of_ilias_and_of_canvas_without_names_are_kept(tmp_path: Path):
-    names = ["LATE_anon_x9Y8z_9002_b.ipynb", "Li_Bo_bli_32/Verspätete Abgabe - a.ipynb", "anon_Ab12C_9001_a.ipynb"]
+    names = [
+        "LATE_anon_x9Y8z_9002_b.ipynb",
+        "Li_Bo_bli_32/Verspätete Abgabe - a.ipynb",
+        "anon_Ab12C_9001_a.ipynb",
+    ]
     assert [one.late for one in collect(export(tmp_path, *names))] == [True, False, True]
 
 
@@ -203,7 +211,10 @@ def test_a_folder_without_a_file_is_a_student(tmp_path: Path):
         (["kl_2026_10_bram.ipynb", "kl_2026_11_cleo.ipynb"], "the number of a student of Canvas, or a date"),
         (["a_45_77_b.ipynb", "c_46_77_d.ipynb"], "have the same number 77, which Canvas gives once"),
         (["ana_45_77_b.ipynb", "bo_45_78_d.ipynb"], "have the same number, 45"),
-        (["Ana_1_assignsubmission_file_/a.ipynb", "Bo_1_assignsubmission_file_/b.ipynb"], "the same number, 1"),
+        (
+            ["Ana_1_assignsubmission_file_/a.ipynb", "Bo_1_assignsubmission_file_/b.ipynb"],
+            "the same number, 1",
+        ),
         (["Ana_1_assignsubmission_file_/a.ipynb", "zoe.ipynb"], "zoe.ipynb is in no folder"),
         (["Ana_7_assignsubmission_file_/a.ipynb", "bo_7_78_d.ipynb"], "have the same number, 7"),
     ],
@@ -226,7 +237,10 @@ def test_files_of_nobody_are_named(tmp_path: Path):
     said = []
     collect(export(tmp_path / "a", "readme.txt", "Ana_1_assignsubmission_file_/a.ipynb"), say=said.append)
     collect(export(tmp_path / "b", "list.csv", "ana/a.ipynb", "ben/a.ipynb"), say=said.append)
-    assert said == ["Belongs to no student, left out: readme.txt", "Belongs to no student, left out: list.csv"]
+    assert said == [
+        "Belongs to no student, left out: readme.txt",
+        "Belongs to no student, left out: list.csv",
+    ]
 
 
 def test_names_have_one_unicode_form(tmp_path: Path):
@@ -236,7 +250,9 @@ def test_names_have_one_unicode_form(tmp_path: Path):
 
 def test_ids_differ_and_can_be_used_in_paths_and_patterns(tmp_path: Path):
     names = ["a*[b]", "a* [b]", "Ana", "ANA", "ana", "?", "Bram", "🦄 Bram", "o" * 300, "li.", "müller"]
-    ids = [collect(export(tmp_path / str(n), f"{name[:200]}/x.ipynb"))[0].student for n, name in enumerate(names)]
+    ids = [
+        collect(export(tmp_path / str(n), f"{name[:200]}/x.ipynb"))[0].student for n, name in enumerate(names)
+    ]
     assert len({one.casefold() for one in ids}) == len(names)
     assert all(re.fullmatch(r"[\w.-]{1,60}", one) and one[-1] not in "-." for one in ids)
     assert (ids[4], ids[10]) == ("ana", "müller")
