@@ -61,7 +61,7 @@ def preflight(data: bytes, release: NotebookNode) -> Repaired:
     A cell is recognized by nbgrader's metadata, by its id (Colab moves it into the metadata), by its first
     line, or by what it defines or checks; a cell that comes with the assignment, such as its imports or a
     figure, by its id or by its source. Locked cells are replaced by those of the release version; what a
-    student wrote into one stays, as a cell of its own before it. Cells that a student added stay in their places.
+    student wrote into one stays, as a cell of its own before it. Cells that a student added stay there.
     Outputs and all other metadata are removed, so that a tag cannot keep a check from running.
 
     An answer may stand in another cell than its own. If its own is as it was released, it is not run, and the

@@ -239,7 +239,7 @@ def _doubt(
     if "not attempted yet" in error.evalue:
         return "its cell is not as it was given"
     source = dict(repaired.candidates.get(exercise, ())).get(OWN, "")
-    if used := sorted(absent & set(re.findall(r"\w+", source))):
+    if used := sorted(absent & set(re.findall(r"\w+", f"{source} {error.evalue}"))):
         return f"it uses {', '.join(used)}, which could not be imported here"
     if earlier and "NameError" in (error.ename, *re.findall(r"\b\w+Error\b", error.evalue)):
         return "what it needs may be in a cell that failed"

@@ -57,12 +57,17 @@ CLASS = {
     "Nothing": (toy.student(), "graded", "0 0 0", f"1.1: {ASSERTION}"),
     "Partly": (toy.right(a2=WRONG), "graded", "1 0 0", "1.2: AssertionError: too small; 1.3: "),
     "Raising": (toy.right(a3="1 / 0"), "graded", "1 2 0", "1.3: ZeroDivisionError: division by zero"),
-    "Exiting": (toy.right(a2="import os; os._exit(0)"), "stopped", "", "Python ended in the cell '1.2'"),
+    "Exiting": (
+        toy.right(a2="import os; os._exit(0)"),
+        "incomplete",
+        "1 0 0",
+        "Python ended in the cell '1.2'",
+    ),
     "Looping": (toy.right(a2="while True: pass"), "incomplete", "1 0 0", "1.2: stopped after 5 s; 1.3: "),
     "Stubborn": (
         toy.right(a1=STUBBORN),
-        "stopped",
-        "",
+        "incomplete",
+        "0 2 3",
         "it did not stop when its time was up in the cell '1.1'",
     ),
     "Slow": (slow(toy.right()), "stopped", "", "not finished after 45 s, stopped in the cell 'import time"),
@@ -149,7 +154,7 @@ def test_endless_output_is_stopped_by_a_limit(graded: Path):
     """By the limit of time, memory or output, whichever is reached first; each has its reason."""
     row = table(graded)["Flooding"]
     assert (row["status"], row["1.2"], row["reason"].split("; ")[0]) in [
-        ("stopped", "", "it did not stop when its time was up in the cell '1.2'"),
+        ("incomplete", "0", "it did not stop when its time was up in the cell '1.2'"),
         ("stopped", "", "it displayed more than 50 MB"),
         ("incomplete", "0", "1.2: stopped after 5 s"),
         ("graded", "0", "1.2: MemoryError"),
@@ -173,8 +178,8 @@ def test_answer_in_words_has_no_points_before_it_is_marked(graded: Path):
 
 def test_the_page_for_instructors_has_every_status(graded: Path):
     page = (toy.ROOT / "book" / "instructors.md").read_text(encoding="utf-8")
-    listed = re.findall(r"^\| (\w+) \|", page.partition("| status | means | points |")[2], re.M)[:5]
-    assert set(listed) == {row["status"] for row in table(graded).values()}
+    listed = re.findall(r"^\| (\w+) \|", page.partition("| status | means | points |")[2], re.M)[:6]
+    assert set(listed) == {row["status"] for row in table(graded).values()} | {"decide"}
 
 
 def test_every_student_has_a_page(graded: Path):
@@ -217,6 +222,7 @@ def test_points_given_by_hand_are_reported_and_kept(graded: Path, tmp_path: Path
         grade = gradebook.find_grade("exercise-1-4-answer", "toy", "toy", "1001")
         grade.manual_score, grade.needs_manual_grade = 1.5, False
         gradebook.db.commit()
+    course.close()
     main(line(folder, "report"))
     row = table(folder)["Right"]
     assert (row["total"], row["1.4"], row["by hand"]) == ("7.5", "1.5", "")

@@ -302,7 +302,7 @@ SURROUNDINGS = {
     "Missing package used": (
         toy.right(a2="import nothing_here\n\ndef add(a, b):\n    return nothing_here.add(a, b)"),
         "decide",
-        "1 - 0",
+        "1 - -",
         "It uses nothing_here, which could not be imported here",
     ),
     "Needs what a failed cell has": (
