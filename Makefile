@@ -83,7 +83,7 @@ grade: .venv-grading/installed-$(VERSION)
 	@test -n "$(SUBMISSIONS)" -a -n "$(ASSIGNMENT)" || { \
 	  echo "make: say what to grade, such as make grade SUBMISSIONS=export.zip ASSIGNMENT=ch04" >&2; exit 1; }
 	@$(GRADER) -m grading grade "$(SUBMISSIONS)" --assignment "$(ASSIGNMENT)" $(if $(ROSTER),--roster "$(ROSTER)") \
-	  $(if $(COURSE),--course "$(COURSE)")
+	  $(if $(COURSE),--course "$(COURSE)") $(if $(PART),--part "$(PART)")
 
 grading-test: .venv-grading/installed-$(VERSION)
 	@echo "Running the tests of the grading kit"
@@ -99,7 +99,7 @@ colab-test: .venv-colab/installed-$(VERSION)
 # JupyterLab stays out of requirements.txt, which goes without it; what is pinned there stays as it is.
 lab: $(INSTALLED)
 	@$(PY) -c 'import jupyterlab' 2>/dev/null || $(PIP) -c requirements.txt jupyterlab==4.6.6
-	@$(PY) -m jupyter lab book
+	@$(PY) -m jupyter lab --LabApp.default_url=/lab/tree/book
 
 # Another address in pyproject.toml is no reason to install everything again.
 address: $(INSTALLED)

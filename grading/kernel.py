@@ -2,7 +2,7 @@
 
 Loaded as an extension before the first cell. Nothing here keeps anyone from cheating; it is for accidents:
 
-- `exit()` ends its cell, not Python;
+- `exit()` does nothing, where it would end Python;
 - an import of what is not installed is skipped, with the lines that only use it; so are unknown magics;
 - a check finds the names that it uses as the assignment made them, whatever a student called `check`;
 - at the end, an exercise that failed is tried again with the answers that stand elsewhere (see `probe`).
@@ -81,7 +81,7 @@ def _squeezed(source: str) -> str:
 
 
 def _leave() -> None:
-    raise SystemExit("exit() ends the cell here, and the notebook goes on")
+    print("exit() does nothing while grading")
 
 
 def _lenient_magic(shell, original):
@@ -231,8 +231,8 @@ def _used(source: str) -> set[str]:
 def probe(number: int) -> None:
     """Try an exercise that failed with another answer, beside the student's names; note whether it is right.
 
-    Everything is as it is at the end of the notebook, but the assignment's names are its own, and no name
-    covers one of Python's.
+    Everything is as it is at the end of the notebook, but the assignment's names are its own, no name covers
+    one of Python's, and a statement that fails is left out.
     """
     wanted = state.settings["probes"][number]
     check = _squeezed(wanted["check"])
@@ -248,14 +248,13 @@ def probe(number: int) -> None:
     try:
         with capture_output():
             for source in wanted["before"]:
-                with contextlib.suppress(Exception):
-                    _run(source, space)
+                _run_each(source, space)
             for name in python & space.keys():
                 del space[name]
             space |= state.first
-            _run(wanted["source"], space)
-            _run(wanted["check"], space)
-    except BaseException as error:
+            _run_each(wanted["source"], space)
+            exec(compile(state.shell.transform_cell(wanted["check"]), "<check>", "exec"), space)
+    except BaseException as error:  # also SystemExit and KeyboardInterrupt
         tell(probe=number, error=type(error).__name__)
     else:
         state.right.add(check)
@@ -265,8 +264,11 @@ def probe(number: int) -> None:
         signal.signal(signal.SIGALRM, before)
 
 
-def _run(source: str, space: dict) -> None:
-    exec(compile(state.shell.transform_cell(source), "<answer>", "exec"), space)
+def _run_each(source: str, space: dict) -> None:
+    """Run the statements of a cell; one that fails does not keep the others from being run."""
+    for node in getattr(_tree(source), "body", []):
+        with contextlib.suppress(Exception, SystemExit):
+            exec(compile(ast.Module([node], []), "<answer>", "exec"), space)
 
 
 def _expire(number, frame) -> None:

@@ -34,13 +34,21 @@ def merge(folders: list[Path], source: Path, assignment: str, output: Path) -> C
     Raises:
         ValueError: a part or a student is missing or double; nothing is written then.
     """
+    folders = list(dict.fromkeys(folder.resolve() for folder in folders))
     courses = [Course(folder, source, assignment) for folder in folders if _is_part(folder)]
-    parts = [course.part() for course in courses]
-    faults = [f"{folder}: no part of a class" for folder in folders if not _is_part(folder)]
-    faults += _faults(courses, parts)
-    if faults:
-        raise ValueError("the parts do not make a class:\n" + "\n".join(faults))
-    whole = Course(output, source, assignment)
+    try:
+        faults = [f"{folder}: no part of a class" for folder in folders if not _is_part(folder)]
+        faults += _faults(courses, [course.part() for course in courses])
+        if faults:
+            raise ValueError("the parts do not make a class:\n" + "\n".join(faults))
+        return _put_together(courses, Course(output, source, assignment))
+    finally:
+        for course in courses:
+            course.close()
+
+
+def _put_together(courses: list[Course], whole: Course) -> Course:
+    """Copy what the parts have into the whole."""
     known = whole.results()
     for course in courses:
         for result in course.results().values():

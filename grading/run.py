@@ -179,7 +179,7 @@ def _explain(
         if "nbgrader" in cell.metadata:
             name = label(cell.metadata.nbgrader.grade_id)
             # Only the first error of an exercise is noted: a wrong answer makes its check fail, too.
-            troubles.setdefault(name, (error, bool(others)))
+            troubles.setdefault(name, (error, not cell.metadata.nbgrader.grade, bool(others)))
             failed |= {name} if cell.metadata.nbgrader.grade else set()
         elif late or cell.source.split() != released.get(cell.id, "").split():
             first = next((line.strip() for line in cell.source.splitlines() if line.strip()), "")
@@ -190,9 +190,11 @@ def _explain(
     passed = [probes[fact["probe"]] for fact in facts if "probe" in fact and "error" not in fact]
     right = {probe["exercise"]: probe["what"] for probe in passed}
     absent = {name for fact in facts for name in fact.get("names", ())}
-    for exercise, (error, earlier) in troubles.items():
+    for exercise, (error, in_answer, earlier) in troubles.items():
         said = _trouble(exercise, error, limits)
-        doubt = _doubt(exercise, error, earlier, repaired, right, absent) if exercise in failed else ""
+        doubt = ""
+        if exercise in failed:
+            doubt = _doubt(exercise, error, in_answer, earlier, repaired, right, absent)
         result.notes.append(f"{said}. {doubt[0].upper()}{doubt[1:]}: for you to decide" if doubt else said)
         result.decide += [exercise] if doubt else []
     for exercise in sorted({label(name) for name in course.by_hand()} & repaired.near.keys()):
@@ -217,6 +219,7 @@ def _surroundings(facts: list[dict]) -> list[str]:
 def _doubt(
     exercise: str,
     error: NotebookNode,
+    in_answer: bool,
     earlier: bool,
     repaired: Repaired,
     right: dict[str, str],
@@ -225,6 +228,7 @@ def _doubt(
     """Why an answer that did not pass its check may be right; empty if nothing says so.
 
     Args:
+        in_answer: is the error that of the answer's cell, and not of its check?
         earlier: did another cell fail before?
         right: exercise -> what passed its check at the end.
         absent: the names that an import which failed would have bound.
@@ -232,6 +236,8 @@ def _doubt(
     near = repaired.near.get(exercise, "")
     if exercise in right:
         if right[exercise] == OWN:
+            if in_answer:
+                return "it is right without the line that fails"
             return "it is right when it is run at the end, with the assignment's own names"
         return f"{right[exercise]} is right"
     if exercise not in repaired.attempted:

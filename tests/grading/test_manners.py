@@ -328,8 +328,20 @@ SURROUNDINGS = {
     "Quit in an answer": (
         toy.right(a3="quit()\ndef double(a):\n    return 2 * a"),
         "graded",
-        "1 2 0",
-        "1.3: SystemExit: exit() ends the cell here",
+        "1 2 3",
+        None,
+    ),
+    "Ends its cell": (
+        toy.right(a3="import sys\nsys.exit()\ndef double(a):\n    return 2 * a"),
+        "decide",
+        "1 2 -",
+        "1.3: SystemExit. It is right without the line that fails",
+    ),
+    "A line before it fails": (
+        toy.right(a2=f"print(rows[0])\n{A2}"),
+        "decide",
+        "1 - -",
+        "1.2: NameError: name 'rows' is not defined. It is right without the line that fails",
     ),
     "Restarts as in Colab": (
         at(toy.right(), "exercise-1-1-check", code("import os\nos.kill(os.getpid(), 9)")),
