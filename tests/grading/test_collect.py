@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import re
 import unicodedata
@@ -319,6 +320,34 @@ def test_latest_of_the_notebooks_that_fit_is_graded(tmp_path: Path):
     assert (result.file, result.status) == ("new.ipynb", "graded")
     assert result.notes == ["one of 4 notebooks: the latest of those with most of the assignment's cells"]
     assert 'answer = "b"' in toy.cell(repaired.notebook, "exercise-1-1-answer").source
+
+
+def test_a_blank_notebook_never_counts_beside_one_with_answers(tmp_path: Path):
+    for name, notebook, when in [("a", toy.right(), 1), ("z", toy.student(), 1), ("late", toy.student(), 9)]:
+        path = toy.write(notebook, tmp_path / "ana" / f"{name}.ipynb")
+        os.utime(path, (1e9 + when, 1e9 + when))
+    assert examine(collect(tmp_path, level=1)[0], toy.student())[0].file == "a.ipynb"
+
+
+def test_an_answer_in_another_file_is_noted(tmp_path: Path):
+    toy.write(toy.right(a3=toy.STUB["1.3"]), tmp_path / "ana" / "b.ipynb")
+    toy.write(toy.student(a3=toy.RIGHT["1.3"]), tmp_path / "ana" / "a.ipynb")
+    for path in (tmp_path / "ana").iterdir():
+        os.utime(path, (1e9, 1e9))
+    result, repaired = examine(collect(tmp_path, level=1)[0], toy.student())
+    assert (result.file, repaired.near) == ("b.ipynb", {"1.3": "the file a.ipynb"})
+
+
+def test_a_zip_of_a_student_is_opened_and_one_that_unpacks_itself_is_not(tmp_path: Path):
+    inside = io.BytesIO()
+    with zipfile.ZipFile(inside, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x/work.ipynb", toy.text(toy.right()))
+        archive.writestr("x/zeros.ipynb", bytes(MAX_BYTES + 10))
+        archive.writestr("__MACOSX/x/._work.ipynb", b"")
+    (tmp_path / "ana").mkdir()
+    (tmp_path / "ana" / "all.zip").write_bytes(inside.getvalue())
+    result, _ = examine(collect(tmp_path)[0], toy.student())
+    assert (result.status, result.file) == ("graded", "all.zip/work.ipynb")
 
 
 def test_a_file_too_large_is_refused(tmp_path: Path):
