@@ -95,7 +95,7 @@ def _lenient_magic(shell, original):
             tell(skipped=f"%{name} {line}".strip())
             return None
         elif name == "load_ext" and not _is_there(module):
-            tell(missing=module)
+            tell(missing=f"%load_ext {module}")
             return None
         return original(name, line, _stack_depth + 1)
 
@@ -124,19 +124,16 @@ class Lenient(ast.NodeTransformer):
     def _line(self, node: ast.stmt, bound: set[str], is_last: bool) -> ast.stmt:
         root = _root(node)
         if isinstance(node, (ast.Import, ast.ImportFrom)) and getattr(node, "module", "") != "__future__":
-            names = sorted(_imported(node))
-            return _guarded(
-                node, "ImportError", f"__import__('grading.kernel').kernel.absent(_error, {names})"
-            )
+            names, line = sorted(_imported(node)), ast.unparse(node)
+            return _guarded(node, "ImportError", f"absent({line!r}, {names})")
         if root in bound and (not is_last or root in state.missing):
-            return _guarded(
-                node, "NameError", f"__import__('grading.kernel').kernel.unused(_error, {root!r})"
-            )
+            return _guarded(node, "NameError", f"unused(_error, {root!r})")
         return node
 
 
 def _guarded(node: ast.stmt, error: str, then: str) -> ast.stmt:
-    """try: node; except error as _error: then"""
+    """try: node; except error as _error: then, which is a call of a function of this module"""
+    then = f"__import__('grading.kernel').kernel.{then}"
     guarded = ast.parse(f"try:\n    pass\nexcept {error} as _error:\n    {then}").body[0]
     guarded.body = [node]
     return guarded
@@ -156,10 +153,10 @@ def _root(node: ast.stmt) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def absent(error: ImportError, names: list[str]) -> None:
+def absent(line: str, names: list[str]) -> None:
     """An import of the student failed: note it, and go on."""
     state.missing |= {name for name in names if name not in state.shell.user_ns}
-    tell(missing=error.name or str(error), names=names, said=str(error)[:200])
+    tell(missing=line, names=names)
 
 
 def unused(error: NameError, name: str) -> None:

@@ -207,9 +207,9 @@ def _explain(
 def _surroundings(facts: list[dict]) -> list[str]:
     """What the notebook needed that is not there where it was graded, a note each."""
     notes = []
-    if missing := sorted({fact["missing"] for fact in facts if "missing" in fact}):
-        skipped = "the import and the lines that only use it were skipped"
-        notes.append(f"{', '.join(missing)}: not installed where this was graded; {skipped}")
+    if missing := dict.fromkeys(fact["missing"] for fact in facts if "missing" in fact):
+        lines = "could not be imported where this was graded, and the lines that only use it were skipped"
+        notes.append(f"{', '.join(missing)}: {lines}")
     skipped = dict.fromkeys(fact["skipped"] for fact in facts if "skipped" in fact)
     notes += [f"{magic}: not known here and skipped" for magic in skipped]
     commands = [fact["installer"] for fact in facts if "installer" in fact]

@@ -64,7 +64,7 @@ def test_an_import_that_fails_is_skipped_with_the_lines_that_only_use_it(shell):
     # A name whose import did not fail is not covered.
     assert run(shell, "import math\ndel math\nmath.floor(1)\nx = 1") == ["NameError"]
     assert [fact["names"] for fact in facts()] == [["nh"], ["no_such_name"]]
-    assert facts()[0]["missing"] == "nothing_here"
+    assert facts()[0]["missing"] == "import nothing_here as nh"
 
 
 def test_other_errors_and_the_last_value_are_as_ever(shell):
@@ -81,7 +81,7 @@ def test_magics_that_are_not_there_are_skipped(shell):
     assert run(shell, "%tensorflow_version 2.x\n%load_ext nothing_here\n%conda install x\nx = 1") == [""]
     assert facts() == [
         {"skipped": "%tensorflow_version 2.x"},
-        {"missing": "nothing_here"},
+        {"missing": "%load_ext nothing_here"},
         {"skipped": "%conda install x"},
     ]
 

@@ -276,7 +276,7 @@ SURROUNDINGS = {
         opening("import nothing_here as nh\nnh.set_theme()"),
         "graded",
         "1 2 3",
-        "nothing_here: not installed where this was graded",
+        "import nothing_here as nh: could not be imported where this was graded",
     ),
     "Missing package and helper": (
         changed(
@@ -286,13 +286,13 @@ SURROUNDINGS = {
         ),
         "graded",
         "1 2 3",
-        "nothing_here: not installed",
+        "import nothing_here: could not be imported",
     ),
     "Colab's drive": (
         opening("from google.colab import drive\ndrive.mount('/content/drive')\nimport os"),
         "graded",
         "1 2 3",
-        "google: not installed",
+        "from google.colab import drive: could not be imported",
     ),
     "Colab's folder": (
         opening("import os\nos.chdir('/content/drive/MyDrive')"),

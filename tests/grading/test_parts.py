@@ -115,4 +115,4 @@ def test_a_folder_keeps_its_part(class_in_parts: Path):
     with pytest.raises(SystemExit, match="has another part of the class"):
         main(grade)
     with pytest.raises(SystemExit, match="has another part of the class"):
-        main([*grade[:-1], f"--output={class_in_parts / 'whole'}", "--part=2/2"])
+        main([*grade, f"--output={class_in_parts / 'whole'}", "--part=2/2"])
