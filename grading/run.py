@@ -132,7 +132,7 @@ def _grade(course: Course, result: Result, repaired: Repaired, limits: Limits) -
     if skipped:
         result.status = "incomplete"
     notebook = nbformat.read(course.place("autograded", result.student), as_version=4)
-    _explain(course, result, repaired, notebook, run.facts, kernel["probes"], limits)
+    _explain(course, result, repaired, notebook, run.facts, kernel["probes"], limits, set(skipped))
 
 
 def _kernel_settings(course: Course, repaired: Repaired, limits: Limits) -> dict:
@@ -164,8 +164,13 @@ def _explain(
     facts: list[dict],
     probes: list[dict],
     limits: Limits,
+    skipped: set[str],
 ) -> None:
-    """Say why an exercise has no points, and leave to a human where the answer may be right all the same."""
+    """Say why an exercise has no points, and leave to a human where the answer may be right all the same.
+
+    Args:
+        skipped: the ids of cells that were not run, as they ended Python in an earlier run.
+    """
     errors = {cell.id: error for cell in notebook.cells if (error := _worst(cell))}
     released = {cell.id: cell.source for cell in course.release.cells}
     troubles, failed, others = {}, set(), []
@@ -179,7 +184,8 @@ def _explain(
         if "nbgrader" in cell.metadata:
             name = label(cell.metadata.nbgrader.grade_id)
             # Only the first error of an exercise is noted: a wrong answer makes its check fail, too.
-            troubles.setdefault(name, (error, not cell.metadata.nbgrader.grade, bool(others)))
+            earlier = bool(others or skipped or any(in_answer for _, in_answer, _ in troubles.values()))
+            troubles.setdefault(name, (error, not cell.metadata.nbgrader.grade, earlier))
             failed |= {name} if cell.metadata.nbgrader.grade else set()
         elif late or cell.source.split() != released.get(cell.id, "").split():
             first = next((line.strip() for line in cell.source.splitlines() if line.strip()), "")
@@ -190,10 +196,14 @@ def _explain(
     passed = [probes[fact["probe"]] for fact in facts if "probe" in fact and "error" not in fact]
     right = {probe["exercise"]: probe["what"] for probe in passed}
     absent = {name for fact in facts for name in fact.get("names", ())}
+    graders = [cell for cell in notebook.cells if cell.id in skipped and "nbgrader" in cell.metadata]
+    unrun = {label(cell.metadata.nbgrader.grade_id) for cell in graders if not cell.metadata.nbgrader.grade}
     for exercise, (error, in_answer, earlier) in troubles.items():
         said = _trouble(exercise, error, limits)
         doubt = ""
-        if exercise in failed:
+        if exercise in unrun and exercise not in right:
+            doubt = "its cell could not be run, so nothing in it was checked"
+        elif exercise in failed:
             doubt = _doubt(exercise, error, in_answer, earlier, repaired, right, absent)
         result.notes.append(f"{said}. {doubt[0].upper()}{doubt[1:]}: for you to decide" if doubt else said)
         result.decide += [exercise] if doubt else []

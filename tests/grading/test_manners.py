@@ -354,13 +354,19 @@ SURROUNDINGS = {
         at(toy.right(), "exercise-1-1-check", code("while True:\n    pass")),
         "incomplete",
         "1 2 3",
-        "the student's cell 'while True:': stopped after 5 s",
+        "the student's cell 'while True:': stopped after 20 s",
     ),
     "Interrupts itself": (
         toy.right(a3="raise KeyboardInterrupt"),
         "graded",
         "1 2 0",
         "1.3: KeyboardInterrupt",
+    ),
+    "Ends Python below the answer": (
+        toy.right(a2=f"{A2}\nimport os\nos._exit(0)"),
+        "decide",
+        "1 - -",
+        "Its cell could not be run, so nothing in it was checked: for you to decide",
     ),
     "Crash in a check": (
         toy.right(a2="import os\ndef add(a, b):\n    os._exit(1)"),
@@ -493,7 +499,7 @@ def graded(tmp_path_factory) -> Path:
             f"--course={folder / 'course'}",
             "--assignment=toy",
             f"--output={folder / 'out'}",
-            *["--cell-seconds=5", "--seconds=60", "--memory-gb=1.5", "--jobs=2"],
+            *["--cell-seconds=20", "--seconds=150", "--memory-gb=1.5", "--jobs=2"],
         ]
     )
     return folder
