@@ -242,7 +242,9 @@ class _Examination:
         self.faults["ranges"] += nets.same_head(probe)
         if not self.faults["ranges"]:
             self.faults["ranges"] += nets.bounded(probe, self.mu_range, self.s_range, kl.meaning)
-        self.faults["ranges"] += nets.unstable(probe, kl.meaning, term.likelihood)
+        found = {fault.code for faults in self.faults.values() for fault in faults}
+        if not found & {"output_range", "data_outside_unit_interval"}:  # then the scale of the data is the cause
+            self.faults["ranges"] += nets.unstable(probe, kl.meaning, term.likelihood)
         self.faults["gradient paths"] += nets.bypass(probe, seen)
         self.faults["KL formula"] += aims.logged_kl(probe, seen, kl)
 

@@ -195,7 +195,9 @@ class Finding:
 
 def folded(line: str) -> str:
     """The line, in lines of at most 87 characters, as wide as a page of the book shows them."""
-    return textwrap.fill(line, 87, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+    line = line.replace(" = ", "\u00a0=\u00a0")  # an equation stays in one line
+    lines = textwrap.fill(line, 87, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+    return lines.replace("\u00a0", " ")
 
 
 def finding(fault: Fault, **sizes: float) -> Finding:

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from vae_lib.diagnosis import adapt
 from vae_lib.diagnosis.findings import Fault
-from vae_lib.diagnosis.probe import Observation, Probe, gradients
+from vae_lib.diagnosis.places import Call, Site
+from vae_lib.diagnosis.probe import Observation, Probe, Unfit, gradients
 from vae_lib.diagnosis.state import generators_kept
 from vae_lib.diagnosis.terms import SIGMA_OF
 
@@ -141,22 +142,19 @@ def ranges(probe: Probe) -> tuple[tuple[float, float], tuple[float, float], tupl
     decode = probe.sites.get("decoder") or probe.sites.get("decode")
     encoder = next((probe.sites[name] for name in ("encode", "encoder") if name in probe.sites and probe._first_calls.get(name)), None)
     with _wide_weights(probe) as shake:
-        for _ in range(TRIES):
+        for number in range(TRIES):
             shake()
-            if call is not None and decode is not None and probe._z_at is not None:
+            whole = None
+            try:
                 params.append(_decoded(probe, call, decode))
-            if encoder is not None and encoder.direct and "both" not in encoder.direct.values():
+            except Exception:  # it is no function of its own, or needs what the step prepares for it
+                whole = _whole_step(probe, number)
+                params.append(whole[0])
+            try:
                 mu, s = _encoded(probe, encoder)
-                mus.append(mu), ss.append(s)
-        if call is None or len(mus) == 1:
-            for number in range(TRIES):
-                shake()
-                with contextlib.suppress(Exception):
-                    seen = _whole_step(probe, number)
-                    if call is None:
-                        params.append(seen[0])
-                    if len(mus) <= number + 1:
-                        mus.append(seen[1]), ss.append(seen[2])
+            except Exception:
+                _, mu, s = whole or _whole_step(probe, number)
+            mus.append(mu), ss.append(s)
     return tuple(_ends(torch.cat([v.float() for v in values]), len(values) > 1) for values in (params, mus, ss))
 
 
@@ -168,8 +166,10 @@ def _ends(values: Tensor, tried: bool) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _decoded(probe: Probe, call, site) -> Tensor:
+def _decoded(probe: Probe, call: Call | None, site: Site | None) -> Tensor:
     """What the decoder returns for z far from the prior."""
+    if call is None or site is None or probe._z_at is None:
+        raise Unfit("there is no decoder that could be called")
     value = call.inputs[probe._z_at]
     z = WIDTH_OF_Z * torch.randn_like(value)
     if probe._z_features is not None:
@@ -183,7 +183,9 @@ def _decoded(probe: Probe, call, site) -> Tensor:
     return names.get(key, next(iter(names.values()))).flatten()
 
 
-def _encoded(probe: Probe, site) -> tuple[Tensor, Tensor]:
+def _encoded(probe: Probe, site: Site | None) -> tuple[Tensor, Tensor]:
+    if site is None or not site.direct or "both" in site.direct.values():
+        raise Unfit("there is no encoder that could be called")
     call = probe._first_calls[site.name][0]
     out = dict(adapt.leaves(site.original(*call.args, **call.kwargs)))
     by_role = {role: out[name].flatten() for name, role in site.direct.items()}

@@ -19,7 +19,7 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from vae_lib import _validate as require
 from vae_lib.diagnosis import adapt
 from vae_lib.diagnosis.findings import Fault
-from vae_lib.diagnosis.places import Call, Search, Site, Trace, plain, unwrapped
+from vae_lib.diagnosis.places import Call, Search, Site, Trace, plain, rebuilt, unwrapped
 from vae_lib.diagnosis.state import State, generators_kept
 
 # Most images in the step with the networks' own outputs; batch norms need two.
@@ -388,8 +388,20 @@ class Probe:
         self.rows_per_image = mu.shape[0] // count if mu.shape[0] % count == 0 else 1
         self._latent_shape = mu.shape[1:]
         self.J, self.D = mu[0].numel(), self.x[0].numel()
+        self._try_without_networks(count)
         self._arrange(count)
         self._params_shapes = [self._template(value, count) for value in self._params]
+
+    def _try_without_networks(self, count: int) -> None:
+        """Where a step needs what encode or decode keep for it, these run, though their outputs are replaced."""
+        values = [value.detach().to(self.like["dtype"]).requires_grad_() for value in (self._mu, self._s)]
+        try:
+            self.run(count, tuple(values), [value.detach() for value in self._params], shapes=False)
+            self.run(count, tuple(values), shapes=False)
+        except Exception:
+            for site in self.sites.values():
+                if "both" not in site.direct.values():
+                    site.direct, site.extra = {}, site.extra | site.direct
 
     def _template(self, value: Tensor, count: int) -> Callable[[int], tuple]:
         """The shape of params for any number of images."""
@@ -633,6 +645,8 @@ class Probe:
                 else:
                     by_id |= {id(value): "params" for _, value in adapt.leaves(call.out)}
                     by_id |= {id(value): "z" for value in call.inputs[:1] if id(value) not in by_id}
+        if sum(by_id.get(id(value)) not in ("params", "x") for _, value in parts) < 3:
+            by_id = {key: role for key, role in by_id.items() if role != "z"}  # z may be mu itself
         given: dict[str, object] = {}
         unknown = []
         for name, value in parts:
@@ -662,7 +676,6 @@ class Probe:
                 hook.remove()
             roles = {name: role for name, role in site.extra.items() if role in chosen}
             if roles:
-                from vae_lib.diagnosis.places import rebuilt
                 out = rebuilt(out, {name: chosen[role] for name, role in roles.items()})
         site.calls.append(Call(args, kwargs, out, modules))
         return out

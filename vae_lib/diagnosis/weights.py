@@ -68,7 +68,7 @@ def weight(
     causes: dict[str, float] = {}
     said: dict[str, tuple] = {}
     wide = "" if known else _too_wide(reconstruction, scale, averages)
-    narrow = "" if known else _too_narrow(probe, reconstruction, scale)
+    narrow = "" if known else _too_narrow(probe, reconstruction, scale, averages)
     per_pixel = D > 1 and near(averages.factor_of_nll * D, 1, 2)
     if per_pixel and (known or wide and not near(averages.factor_of_kl * D, 1)):
         # With a scale, a mean may be a choice; or the whole loss may be per pixel, which changes nothing.
@@ -106,23 +106,23 @@ def weight(
         return [Fault(code, *said.get(code, (found,))) for code in codes]
 
     if not known:
-        codes = list(causes)
-        if not codes and wide:
-            return Weight(None, [Fault("sigma_too_wide", f"{found}: {wide}", WITH_A_SCALE[name][2])], words, scale, averages)
-        if not codes and narrow:
-            return Weight(None, [Fault("sigma_too_narrow", f"{found}: {narrow}", WITH_A_SCALE[name][2])], words, scale, averages)
-        return Weight(None, faults(codes), words, scale, averages)
+        right = WITH_A_SCALE[name][2]
+        if wide and not any(factor > 1 for factor in causes.values()):
+            causes["sigma_too_wide"], said["sigma_too_wide"] = 1, (f"{found}: {wide}", right)
+        if narrow and not any(factor < 1 for factor in causes.values()):
+            causes["sigma_too_narrow"], said["sigma_too_narrow"] = 1, (f"{found}: {narrow}", right)
+        return Weight(None, faults(causes), words, scale, averages)
     if mixed:  # whatever the weight is today, another batch has another
         certain = [code for code in causes if code in ("constant_batch", "batch_sums_differ")]
         if near(ratio, 1) or certain == ["constant_batch"] and near(ratio, causes["constant_batch"]):
             return Weight(b / a, faults(certain), words, averages=averages)
+    if reconstruction.trained and near(ratio, 0.5):
+        return Weight(b / a, [Fault("learned_scale", reconstruction.trained)], words, averages=averages)
     causes |= {"kl_without_half": 2, "kl_half_twice": 0.5}
     for size in range(1, len(causes)):
         for codes in itertools.combinations(causes, size):
             if near(ratio, math.prod(causes[code] for code in codes)):
                 return Weight(b / a, faults(codes), words, averages=averages)
-    if reconstruction.trained and near(ratio, 0.5):
-        return Weight(b / a, [Fault("learned_scale", reconstruction.trained)], words, averages=averages)
     certain = [code for code in causes if code in ("constant_batch", "batch_sums_differ")]
     if certain:
         return Weight(b / a, faults(certain), words, averages=averages)
@@ -207,14 +207,21 @@ def _spread(reconstruction: ReconstructionTerm) -> tuple[float, float]:
 def _in_words(probe: Probe, reconstruction: ReconstructionTerm, ratio: float, beta: float, scale: float | None) -> str:
     """The net weight in a sentence, whatever factors it comes from."""
     if scale is None:
-        return f"the KL term weighs {ratio * beta:.3g} times what it does in the ELBO (β = {ratio * beta:.3g})"
+        if _near(ratio * beta, 1, margin=MARGIN):
+            return "the KL term weighs what it does in the ELBO"
+        return f"the KL term weighs {ratio * beta:.3g} times what it does in the ELBO"
     symbol, power, _ = WITH_A_SCALE[reconstruction.likelihood]
     spread, _ = _spread(reconstruction)
-    fitting = f"; at a {symbol} of that size it is as β = {ratio * beta / spread ** (1 / power):.3g}" if spread > 0 else ""
+    fitting = f"; for a {symbol} of that size the same loss has β = {ratio * beta / spread ** (1 / power):.3g}" if spread > 0 else ""
     return (
         f"it is a choice of {symbol}, see (7.6): here {symbol} = {scale:.3g} if β = {beta:g}; "
         f"the pixels' own standard deviation is {spread:.3g}{fitting}"
     )
+
+
+def _is_unit(averages: Averages) -> bool:
+    """Is it the usual (r − x)² or ½ (r − x)², beside a KL term with the factor 1?"""
+    return _near(averages.factor_of_nll / averages.factor_of_kl, 1, 2, margin=MARGIN)
 
 
 def _too_wide(reconstruction: ReconstructionTerm, scale: float, averages: Averages) -> str:
@@ -226,19 +233,18 @@ def _too_wide(reconstruction: ReconstructionTerm, scale: float, averages: Averag
     symbol, power, _ = WITH_A_SCALE[reconstruction.likelihood]
     low, high = (float(end) for end in torch.aminmax(reconstruction.target))
     most = (high - low) / 2
-    usual = _near(averages.factor_of_nll / averages.factor_of_kl, 1, 2, margin=MARGIN)
-    if not scale > most * (MOST_OF_UNIT if usual else 1.0) * (1 + 1e-6) or most == 0:
+    if not scale > most * (MOST_OF_UNIT if _is_unit(averages) else 1.0) * (1 + 1e-6) or most == 0:
         return ""
     average = "root mean square" if power == 0.5 else "mean"
     return f"{symbol} = {scale:.3g}, where pixels from {low:.2f} to {high:.2f} deviate by {most:.2f} at most, {average}"
 
 
-def _too_narrow(probe: Probe, reconstruction: ReconstructionTerm, scale: float) -> str:
+def _too_narrow(probe: Probe, reconstruction: ReconstructionTerm, scale: float, averages: Averages) -> str:
     """Why the implied scale is narrower than any decoder with J dimensions could come to the images."""
     symbol, _, _ = WITH_A_SCALE[reconstruction.likelihood]
     x = reconstruction.target.reshape(len(reconstruction.target), -1).double()
     low, high = (float(end) for end in torch.aminmax(x))
-    if not 0 < scale < TWO_LEVELS * (high - low):
+    if not 0 < scale < TWO_LEVELS * (high - low) / (MOST_OF_UNIT if _is_unit(averages) else 1.0):
         return ""
     rest = x.std(correction=0).item()
     if len(x) > 2 * probe.J and x.numel() < 4e6:
