@@ -162,18 +162,18 @@ def test_a_likelihood_is_recognized_up_to_a_limit(error, likelihood):
 def test_a_reconstruction_of_an_unknown_kind_is_said_to_be_unchecked():
     found = examine(variant(nll=unknown_nll))
     assert found.codes == [] and found.unchecked == (
-        "the reconstruction: its gradient is that of no likelihood known here",
+        "the reconstruction: its gradient is that of no likelihood known here; name the one that is meant with "
+        "likelihood=",
     )
-    assert str(found).startswith(
-        "the reconstruction could not be checked; in the rest nothing wrong was found"
-    )
+    assert found.open == ["reconstruction", "weight"]
+    assert str(found).startswith("not all could be checked; in the rest nothing wrong was found\n")
 
 
 def test_params_that_are_not_one_for_each_pixel_are_said_to_be_unchecked():
-    program = variant(decode=lambda self, z: decode(self, z).repeat(1, 2))
+    program = variant(decode=lambda self, z: decode(self, z)[:, :1].repeat(1, 96))
     found = diagnose(program, lambda r, x, m, t: program.nll(r[:, :64], x) + program.kl(m, t), images() / 255)
     assert found.codes == [] and found.unchecked == (
-        "the reconstruction: 128 numbers from decode for 64 pixels",
+        "the reconstruction: 96 numbers from decode for 64 pixels; name the one that is meant with likelihood=",
     )
 
 
@@ -184,11 +184,12 @@ def test_an_image_given_for_the_prediction_is_recognized_in_both_cross_entropies
     def with_probabilities(a, b, mu, logvar):
         return F.binary_cross_entropy(b, a, reduction="sum") + kl_terms(mu, logvar).sum()
 
-    (finding,) = diagnose(Right(64, 8, seed=0), unnamed, images() / 255).findings
+    options = {"order": ("params", "x", "mu", "logvar")}
+    (finding,) = diagnose(Right(64, 8, seed=0), unnamed, images() / 255, **options).findings
     assert finding.code == "arguments_swapped"
     assert finding.found == "the gradient of binary_cross_entropy_with_logits(x, params)"
     grey = images(20, 784) / 255  # 0 and 1 among them, where the gradient is infinite
-    (finding,) = diagnose(Tutorial(), with_probabilities, grey).findings
+    (finding,) = diagnose(Tutorial(), with_probabilities, grey, **options).findings
     assert finding.code == "arguments_swapped"
     assert finding.found == "the gradient of binary_cross_entropy(x, params)"
     (finding,) = diagnose(Tutorial(), with_probabilities, grey.round()).findings
@@ -243,7 +244,7 @@ def test_with_one_image_or_equal_pixels_a_wrong_target_cannot_be_seen():
     program = variant(nll=unknown_nll)
     for x in (torch.rand(1, 64, generator=seeded()), torch.full((3, 64), 0.5)):
         found = diagnose(program, program.loss, x)
-        assert found.codes == [] and "could not be checked" in str(found)
+        assert found.codes == [] and "reconstruction" in found.open
 
 
 def test_a_frozen_second_output_has_no_other_meaning():

@@ -80,12 +80,12 @@ def _matters(probe: Probe, parameter: Tensor) -> bool:
     before = probe.run(probe.first_count).loss.item()
     with torch.no_grad():
         kept = parameter.detach().clone()
-        parameter.copy_(kept * 1.5 + 0.05)
+        parameter.data.copy_(kept * 1.5 + 0.05)
     try:
         after = probe.run(probe.first_count, restore=False).loss.item()
     finally:
         with torch.no_grad():
-            parameter.copy_(kept)
+            parameter.data.copy_(kept)
     return after != before
 
 
@@ -119,7 +119,7 @@ def _wide_weights(probe: Probe):
     def shake() -> None:
         for weight in weights:
             inputs = weight[0].numel() if weight.ndim > 1 else 1
-            weight.copy_(WIDTH_OF_WEIGHTS * torch.randn_like(weight) / math.sqrt(inputs))
+            weight.data.copy_(WIDTH_OF_WEIGHTS * torch.randn_like(weight) / math.sqrt(inputs))
 
     with generators_kept(), torch.no_grad():
         generators_kept.seed(probe.seed)
@@ -127,7 +127,7 @@ def _wide_weights(probe: Probe):
             yield shake
         finally:
             for weight, value in zip(weights, kept, strict=True):
-                weight.copy_(value)
+                weight.data.copy_(value)
 
 
 def ranges(probe: Probe) -> tuple[tuple[float, float], tuple[float, float], tuple[float, float]]:

@@ -93,8 +93,7 @@ class Trace(TorchFunctionMode):
 
 def like(value: Tensor, real: Tensor) -> Tensor:
     """The chosen value in the type of the real one; a copy, as the step may change it in place."""
-    value = value.to(real.dtype) if value.dtype != real.dtype else value.clone()
-    return value.reshape(real.shape) if value.numel() == real.numel() else value
+    return value.to(real.dtype) if value.dtype != real.dtype else value.clone()
 
 
 def _tensors(tree: object) -> list[Tensor]:

@@ -39,6 +39,8 @@ class State:
         self._todo = deque(roots)
         while self._todo and len(self._seen) < MOST_OBJECTS:
             self._visit(self._todo.popleft())
+        # A batch norm changes its running means without a new version number.
+        self._buffers = {id(t) for t in self.tensors if not t.requires_grad and t.numel() <= MOST_ELEMENTS}
         grads = [t.grad for t in self.tensors if t.is_leaf and t.grad is not None]
         self._grads = [(t, t.grad) for t in self.tensors if t.is_leaf]
         self._values = [
@@ -62,6 +64,8 @@ class State:
             self._generators.append((value, value.get_state()))
         elif isinstance(value, random.Random):
             self._generators.append((value, value.getstate()))
+        elif type(value).__module__ == "numpy.random._generator":
+            self._generators.append((value.bit_generator, value.bit_generator.state))
         elif isinstance(value, dict | list | deque | set):
             if len(value) <= MOST_ELEMENTS:
                 self._containers.append((value, value.copy()))
@@ -146,11 +150,16 @@ class State:
         with torch.no_grad():
             for record in self._values:
                 tensor, value, version = record
-                if tensor._version != version:
-                    tensor.detach().copy_(value)
+                if tensor._version != version or id(tensor) in self._buffers and not torch.equal(tensor, value):
+                    tensor.data.copy_(value)  # without a new version, which would break graphs that are kept
                     record[2] = tensor._version
         for generator, state in self._generators:
-            generator.set_state(state) if isinstance(generator, torch.Generator) else generator.setstate(state)
+            if isinstance(generator, torch.Generator):
+                generator.set_state(state)
+            elif isinstance(generator, random.Random):
+                generator.setstate(state)
+            else:
+                generator.state = state
 
 
 def _names(code: types.CodeType) -> Iterator[str]:
