@@ -170,7 +170,7 @@ class _Examination:
 
     def _bound(self, seen, term, kl) -> None:
         """Several draws with unequal weights: an importance-weighted bound, or something else."""
-        L = self.probe.draws
+        L = self.probe.draws * self.probe.rows_per_image
         meaning = reconstruction.bound_of_draws(self.probe, seen, term, kl.meaning)
         what = f"an importance-weighted bound of {L} draws" if meaning else f"{L} draws with weights of another kind"
         self.faults["reconstruction"].append(Fault("several_draws", what))

@@ -80,13 +80,11 @@ def _holds(value: object) -> bool:
 
 
 def float_leaves(tree: object) -> list[tuple[str, Tensor]]:
-    """The floating-point tensors of `leaves`, each once."""
-    seen, found = set(), []
-    for name, value in leaves(tree):
-        if value.dtype in FLOATS and value.ndim and id(value) not in seen:
-            seen.add(id(value))
-            found.append((name, value))
-    return found
+    """The floating-point tensors of `leaves`, each once; but (mu, mu) are two."""
+    found = [(name, value) for name, value in leaves(tree) if value.dtype in FLOATS and value.ndim]
+    if len(found) == 2:
+        return found
+    return list({id(value): (name, value) for name, value in reversed(found)}.values())[::-1]
 
 
 # Batches

@@ -21,7 +21,7 @@ NOISE = {"randn", "randn_like", "normal_", "rand", "rand_like", "uniform_", "_st
          "bernoulli", "empty_like"}  # fmt: skip
 SOURCES = NOISE - {"from_numpy", "bernoulli", "empty_like"}
 PASSING = {"to", "float", "double", "type", "type_as", "cuda", "cpu", "view", "reshape", "requires_grad_", "expand",
-           "unsqueeze", "squeeze", "contiguous", "detach", "clone", "__get__", "flatten", "half", "bfloat16"}  # fmt: skip
+           "repeat", "repeat_interleave", "tile", "expand_as", "broadcast_to", "unsqueeze", "squeeze", "contiguous", "detach", "clone", "__get__", "flatten", "half", "bfloat16"}  # fmt: skip
 ADDING = {"add", "add_", "__add__", "__radd__", "__iadd__", "addcmul", "addcmul_"}
 MULTIPLYING = {"mul", "mul_", "__mul__", "__rmul__", "__imul__", "multiply"}
 SCALING = {"mul", "mul_", "div", "div_", "__truediv__", "__rmul__", "true_divide", "pow", "add", "add_", "sub",
@@ -302,6 +302,11 @@ class Search:
             from_z = [t for t in op.inputs if id(t) in of_z]
             from_x = [t for t in op.inputs if id(t) in of_x and id(t) not in of_z]
             learned = any(t.requires_grad for t in op.inputs)
+            if op.name == "broadcast_tensors" and len(op.inputs) == len(op.outputs):
+                for one, out in zip(op.inputs, op.outputs, strict=True):  # each is its own
+                    for group in (of_x, of_z, derived):
+                        group.update([id(out)] if id(one) in group else [])
+                continue
             if from_x and not learned:
                 of_x.update(id(out) for out in op.outputs)
             if number <= started or not from_z:

@@ -208,14 +208,15 @@ class Probe:
             self._by_halves(search)
         if drawn is not None:
             self._z = drawn[2]
+            birth = search.birth(drawn[2], first=False)
+            if birth is not None and drawn[0] is self._mu:
+                self.births[birth] = "seen z"
         self._from_decoder(search)
         if not self._params and self._z is not None:
             self._params = search.params(self._z, self.x[0].numel())
             for number, value in enumerate(self._params):
                 self._take(search, value, f"params{number}")
             self._say("the decoder's output", self._params, "what the loss compares with the images")
-            if self._params and search.birth(self._z):
-                self.births[search.birth(self._z, first=False)] = "seen z"
         if self._mu is None or self._s is None or not self._params:
             missing = [name for name, value in (("mu and logvar", self._s), ("the decoder's output", self._params)) if value is None or value == []]
             raise Unfit(
@@ -422,45 +423,52 @@ class Probe:
     def _arrange(self, count: int) -> None:
         """Finds z in what the decoder was given: which tensor, which of its numbers, and which draw is where."""
         self._z_at, self._z_leading, self._z_order = None, True, None
-        self._z_mask = None
+        self._z_features, self._z_lead, self._z_traced = None, 1, False
+        if self._decode_call is not None and self._arranged(count):
+            traced = self._z.numel() // self._mu.numel() if self._z is not None else self.draws
+            if self.draws == traced or "seen z" not in self.births.values():
+                return
+        self._z_at, self._z_traced, self.draws = None, True, 1  # z is not what the decoder gets, but made into it
+        self._arranged(count)
+
+    def _arranged(self, count: int) -> bool:
         rows = count * self.rows_per_image
         mu, s = self._mu.detach().to(self.like["dtype"]), self._s.detach().to(self.like["dtype"])
         base = self._inputs(count, mu, s)
         if not base:
-            return
+            return False
         shifted = self._inputs(count, mu + 1 + mu.abs(), s)
-        changed = [(a != b) if a.shape == b.shape else torch.ones_like(a, dtype=torch.bool) for a, b in zip(base, shifted, strict=False)]
+        changed = [
+            a != b if a.shape == b.shape else torch.ones_like(a, dtype=torch.bool)
+            for a, b in zip(base, shifted, strict=False)
+        ]
         which = next((number for number, mask in enumerate(changed) if mask.any()), None)
-        self.z_depends = which is not None
         if which is None:
             which = next((n for n, value in enumerate(base) if value.numel() % self._mu.numel() == 0), 0)
             mask = torch.ones_like(base[which], dtype=torch.bool)
         else:
             mask = changed[which]
-        numbers = int(mask.sum())
-        if numbers % self._mu.numel():
-            if base[which].numel() % self._mu.numel() == 0:  # by chance two numbers were the same
-                mask = torch.ones_like(base[which], dtype=torch.bool)
-                numbers = base[which].numel()
-            else:
-                return
-        self.draws = numbers // self._mu.numel()
-        self._z_at = which
+        if int(mask.sum()) % self._mu.numel():
+            if base[which].numel() % self._mu.numel():
+                return False
+            mask = torch.ones_like(base[which], dtype=torch.bool)  # by chance two numbers were the same
+        draws = int(mask.sum()) // self._mu.numel()
         shape = base[which].shape
-        lead = 2 if self.draws > 1 and shape[:2] in ((self.draws, rows), (rows, self.draws)) else 1
-        self._z_lead, whole = lead, mask.all()
+        lead = 2 if draws > 1 and shape[:2] in ((draws, rows), (rows, draws)) else 1
         features = mask.reshape(math.prod(shape[:lead]), -1)
-        if not whole and not (features == features[0]).all():
-            return
-        self._z_features = None if whole else features[0].nonzero().flatten()
-        if self.draws > 1:
-            if lead == 2:
-                self._z_leading = shape[0] == self.draws and (shape[0] != rows or True)
-            else:
-                one = mu.clone()
-                one[0] += 1 + one[0].abs()
-                moved = (self._inputs(count, one, s)[which] != base[which]).reshape(shape[0], -1).any(1).nonzero().flatten()
-                self._z_leading = len(moved) < 2 or bool(moved[1] - moved[0] != 1)
+        if lead == 1 and shape[0] != draws * rows or not (features == features[0]).all():
+            return False
+        self.draws, self._z_at, self._z_lead = draws, which, lead
+        self._z_features = None if mask.all() else features[0].nonzero().flatten()
+        if draws > 1 and lead == 2:
+            self._z_leading = shape[0] == draws
+        elif draws > 1:
+            one = mu.clone()
+            one[0] += 1 + one[0].abs()
+            moved = self._inputs(count, one, s)[which] != base[which]
+            moved = moved.reshape(shape[0], -1).any(1).nonzero().flatten()
+            self._z_leading = len(moved) < 2 or bool(moved[1] - moved[0] != 1)
+        return True
 
     def _inputs(self, count: int, mu: Tensor, s: Tensor) -> list[Tensor]:
         """What the decoder gets for these mu and s; and z, where the decoder is not a function of its own."""
@@ -468,7 +476,7 @@ class Probe:
         return [value.detach().clone() for value in self._raw_inputs(run)]
 
     def _raw_inputs(self, run: Run) -> list[Tensor]:
-        return run.decode.inputs if run.decode is not None else run.extra
+        return run.extra if self._z_traced or run.decode is None else run.decode.inputs
 
     def _z_of(self, run: Run, count: int) -> Tensor | None:
         """z of a run as (L, B, J), a function of mu and s."""
@@ -524,7 +532,8 @@ class Probe:
             flat = flat.repeat(L, 1) if self._z_leading else flat.repeat_interleave(L, 0)
         return flat
 
-    _interleaved = True
+    _interleaved = True  # images that the step repeats stand one after the other
+    _z_traced = False
 
     # Running the step
 
@@ -664,7 +673,9 @@ class Probe:
         """Runs in place of a named function or module: the chosen values, if any; records the call."""
         chosen = self._chosen
         if site.direct and all(role in chosen for role in site.direct.values()):
+            self._trace.enter("diagnose")  # copies made here are no operations of the step
             out, modules = site.rebuilt(chosen), []
+            self._trace.leave()
         else:
             modules: list[nn.Module] = []
             hook = register_module_forward_pre_hook(lambda module, _: modules.append(module))
@@ -676,7 +687,9 @@ class Probe:
                 hook.remove()
             roles = {name: role for name, role in site.extra.items() if role in chosen}
             if roles:
+                self._trace.enter("diagnose")
                 out = rebuilt(out, {name: chosen[role] for name, role in roles.items()})
+                self._trace.leave()
         site.calls.append(Call(args, kwargs, out, modules))
         return out
 
@@ -691,7 +704,7 @@ class Probe:
         mu, s = (draw(rows, *self._latent_shape) for _ in range(2))
         s = 0.3 + 1.7 * torch.special.ndtr(s)  # evenly from 0.3 to 2
         params = [draw(shape(count)) for shape in self._params_shapes]
-        if self.draws > 1:  # near each other, so that no draw has all the weight of a bound
+        if self.draws * self.rows_per_image > 1:  # near each other, so that no draw has all the weight of a bound
             params = [self._gathered(value, count) for value in params]
         if self.ends_in_sigmoid and len(params) == 1:
             params = [0.05 + 0.9 * torch.sigmoid(params[0])]
@@ -705,7 +718,9 @@ class Probe:
 
     def _gathered(self, value: Tensor, count: int) -> Tensor:
         L, shape = self.draws, value.shape
-        rows = value.numel() // (L * count * self.rows_per_image)
+        if self.rows_per_image > 1:
+            return value[:1] + 0.02 * (value - value[:1])
+        rows = value.numel() // (L * count)
         flat = value.reshape(L, -1, rows) if self._z_leading else value.reshape(-1, L, rows).transpose(0, 1)
         flat = flat[:1] + 0.02 * (flat - flat[:1])
         return (flat if self._z_leading else flat.transpose(0, 1)).reshape(shape)
@@ -776,7 +791,9 @@ class Watching(Trace):
         out = super().__torch_function__(func, types, args, kwargs)
         for (where, at, number), role in self.watched.items():
             if (where, at) == (region, index):
-                self.seen[role] = out if isinstance(out, Tensor) else out[number]
+                found = out[number] if isinstance(out, tuple | list) else out
+                if isinstance(found, Tensor):
+                    self.seen[role] = found
         return out
 
 

@@ -101,6 +101,9 @@ def reconstruction_term(probe: Probe, seen: Observation, likelihood: nn.Module |
         return ReconstructionTerm(faults=[Fault("not_finite", "infinite slopes in params")])
     x = probe.x.to(**probe.like)
     best = _nearest(probe, seen, x, likelihood)
+    if probe.rows_per_image > 1 and (best is None or best.error > seen.tolerance):
+        probe._interleaved = False
+        best = _nearest(probe, seen, x, likelihood)
     if best is None or best.error > seen.tolerance:
         best = _other_target(probe, seen, x) or best
     if best is None or best.error > seen.tolerance:
@@ -131,11 +134,13 @@ def _nearest(probe: Probe, seen: Observation, x: Tensor, likelihood: nn.Module |
             return wanted
     fits: list[Fit] = []
     targets = (x, x / 255) if x.max() > BYTES_FROM else (x,)
+    if 0 <= x.min() and x.max() <= 1 and ((x > 0) & (x < 1)).any():
+        targets = (*targets, (x > 0.5).to(x.dtype))  # made binary by the step
     first, D = seen.params[0], probe.D
     for number, target in enumerate(targets):
         flat = probe.target(target, first)
         if len(seen.params) == 1 and first.numel() == flat.numel():
-            fits += _of_one_tensor(probe, seen, flat.reshape(-1, D), target, divided=number > 0)
+            fits += _of_one_tensor(probe, seen, flat.reshape(-1, D), target, divided=number > 0 and x.max() > BYTES_FROM)
         elif first.numel() == flat.numel() and len(seen.params) == 2 and seen.params[1].numel() == flat.numel():
             fits += _of_two(seen, flat, target, [(0, 1)])
         elif len(seen.params) == 1 and first.numel() == 2 * flat.numel():
@@ -182,7 +187,7 @@ def _of_one_tensor(probe: Probe, seen: Observation, flat: Tensor, target: Tensor
         value = nll(r, flat).sum()
         slope = gradients(value, [seen.params[0]])[0]
         fits.append(Fit(name, *fit(gradient, slope), target, value.item()))
-        if probe.draws > 1 and fits[-1].error > seen.tolerance:
+        if probe.draws * probe.rows_per_image > 1 and fits[-1].error > seen.tolerance:
             weighted = _weighted(probe, gradient.reshape(rows, -1), slope.reshape(rows, -1), seen.tolerance)
             if weighted is not None:
                 fits[-1] = Fit(name, weighted[1], 0.0, target, math.nan, weighted[0])
@@ -195,12 +200,19 @@ def _weighted(probe: Probe, gradient: Tensor, slope: Tensor, tolerance: float) -
     error = (gradient - factors[:, None] * slope).norm() / gradient.norm()
     if not error < tolerance:
         return None
-    L = probe.draws
-    by_draw = factors.reshape(L, -1) if probe._z_leading else factors.reshape(-1, L).T
+    by_draw = _by_draw(probe, factors)
     total = by_draw.sum(0)
     if (by_draw < 0).any() or total.std(correction=0) > SAME_FACTOR * total.mean():
         return None
     return by_draw / total, total.mean().item()
+
+
+def _by_draw(probe: Probe, rows: Tensor) -> Tensor:
+    """Numbers of the rows of params as (L, B), where L counts the rows of an image, however they come about."""
+    if probe.rows_per_image > 1:
+        k = probe.rows_per_image
+        return rows.reshape(-1, k).T if probe._interleaved else rows.reshape(k, -1)
+    return rows.reshape(probe.draws, -1) if probe._z_leading else rows.reshape(-1, probe.draws).T
 
 
 def _of_two(seen: Observation, flat: Tensor, target: Tensor, ways: list) -> list[Fit]:
@@ -285,13 +297,20 @@ def _other_target(probe: Probe, seen: Observation, x: Tensor) -> Fit | None:
     other = (r + 0.5 * torch.ones_like(r) if not probe.ends_in_sigmoid else 0.5 * r + 0.2).requires_grad_()
     here, there = seen.gradients[2][0].double(), probe.gradients_at(seen.mu, seen.s, [other])[1][2][0].double()
     r, r2, flat = r.double(), other.detach().double(), x.double().flatten()
-    shapes = {"Gaussian": (lambda r: r), "Bernoulli of logits": torch.sigmoid}
-    for name, h in shapes.items():
-        a = ((there - here) / (h(r2) - h(r))).flatten()
+    shapes = {
+        "Gaussian": (lambda r: r, torch.ones_like),
+        "Bernoulli of logits": (torch.sigmoid, torch.ones_like),
+        "Bernoulli of probabilities": (lambda r: r, lambda r: r * (1 - r)),
+    }
+    for name, (h, inner) in shapes.items():
+        if name == "Bernoulli of probabilities" and not probe.ends_in_sigmoid:
+            continue
+        a = ((there * inner(r2) - here * inner(r)) / (h(r2) - h(r))).flatten()
         if not (a > 0).all() or a.std() > SAME_FACTOR * a.mean():
             continue
-        t = (h(r).flatten() - here.flatten() / a.mean())
+        t = h(r).flatten() - (here * inner(r)).flatten() / a.mean()
         if _is_made_from(t, flat):
+            t = t.round() if (t - t.round()).abs().max() < 1e-3 else t
             return Fit(name, a.mean().item(), 0.0, t.reshape(x.shape).to(x.dtype))
     return None
 
@@ -410,11 +429,11 @@ def bound_of_draws(probe: Probe, seen: Observation, term: ReconstructionTerm, me
         return ""
     flat = probe.target(term.target, seen.params[0])
     nll = NLL_OF[term.likelihood](seen.params[0].reshape(len(flat), -1), flat).sum(1)
-    L = probe.draws
-    nll = nll.reshape(L, -1) if probe._z_leading else nll.reshape(-1, L).T
     mu, s = seen.mu.flatten(1), seen.s.flatten(1)
     for name in [meaning] if meaning else SIGMA_OF:
-        wanted = torch.softmax(-(nll + log_ratio(mu, s, seen.z, name).sum(-1)), 0)
+        ratio = log_ratio(mu, s, seen.z, name).sum(-1)
+        ratio = ratio if probe.rows_per_image == 1 else _by_draw(probe, ratio.flatten())
+        wanted = torch.softmax(-(_by_draw(probe, nll) + ratio), 0)
         if (wanted - term.weights).abs().max() < SAME_FACTOR:
             return name
     return ""

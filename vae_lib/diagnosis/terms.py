@@ -91,7 +91,7 @@ def _fits(seen: Observation, weights: Tensor | None) -> dict[tuple[str, bool], t
         if seen.random and seen.z is not None and seen.z.requires_grad:
             for of_q in ((mu, s), (mu.detach(), s.detach())):  # the second as in "sticking the landing"
                 terms = log_ratio(*of_q, seen.z, meaning).sum(-1)
-                share = 1 / len(seen.z) if weights is None else weights.to(terms)
+                share = 1 / len(seen.z) if weights is None else weights.to(terms).reshape(terms.shape)
                 one = factor((terms * share).sum())
                 found[meaning, True] = min(found.get((meaning, True), one), one, key=lambda pair: pair[1])
     return found
