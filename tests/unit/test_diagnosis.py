@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from programs import BUGS, Convolutional, Tutorial, examine, images, kl_terms, sampled_kl, tutorial_loss
 
 from vae_lib import diagnose
-from vae_lib.diagnosis.report import CHECKS
 from vae_lib.diagnosis.gallery import Right
+from vae_lib.diagnosis.report import CHECKS
 from vae_lib.likelihoods import Bernoulli, ContinuousBernoulli, Gaussian
 from vae_lib.models import VAE
 from vae_lib.objective import elbo

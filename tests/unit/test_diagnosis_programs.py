@@ -36,7 +36,12 @@ def test_the_first_argument_may_be_the_image_if_its_name_says_so():
     "name", ["x", "X", "target", "targets", "inputs", "images", "data", "batch", "original"]
 )
 def test_these_names_of_a_first_argument_mean_the_image(name):
-    assert adapt.argument_order(eval(f"lambda {name}, out, mu, logvar: 0"), adapt.Batch(images())) == ("x", "params", "mu", "logvar")
+    assert adapt.argument_order(eval(f"lambda {name}, out, mu, logvar: 0"), adapt.Batch(images())) == (
+        "x",
+        "params",
+        "mu",
+        "logvar",
+    )
 
 
 def test_a_penalty_is_computed_with_the_weights_of_the_model():

@@ -76,7 +76,9 @@ def test_a_kl_term_is_right_up_to_a_limit(kl, codes):
     assert [code for code in examine(variant(kl=kl)).codes if code != "loss_constant"] == codes
 
 
-@pytest.mark.parametrize(("prior_width", "codes"), [(1.0, []), (1.0005, []), (1.01, ["kl_formula"]), (1.2, ["kl_formula"])])
+@pytest.mark.parametrize(
+    ("prior_width", "codes"), [(1.0, []), (1.0005, []), (1.01, ["kl_formula"]), (1.2, ["kl_formula"])]
+)
 def test_a_kl_term_estimated_from_z_is_compared_draw_by_draw(prior_width, codes):
     """The gradient of log q(z|x) − log p(z) is known for each z, so no mean over draws is needed."""
 
@@ -162,7 +164,8 @@ def test_a_likelihood_is_recognized_up_to_a_limit(error, likelihood):
 def test_a_reconstruction_of_an_unknown_kind_is_said_to_be_unchecked():
     found = examine(variant(nll=unknown_nll))
     assert found.codes == [] and found.unchecked == (
-        "the reconstruction: its gradient is that of no likelihood known here; name the one that is meant with "
+        "the reconstruction: its gradient is that of no likelihood known here; name the one that is "
+        "meant with "
         "likelihood=",
     )
     assert found.open == ["reconstruction", "weight"]
@@ -173,7 +176,8 @@ def test_params_that_are_not_one_for_each_pixel_are_said_to_be_unchecked():
     program = variant(decode=lambda self, z: decode(self, z)[:, :1].repeat(1, 96))
     found = diagnose(program, lambda r, x, m, t: program.nll(r[:, :64], x) + program.kl(m, t), images() / 255)
     assert found.codes == [] and found.unchecked == (
-        "the reconstruction: 96 numbers from decode for 64 pixels; name the one that is meant with likelihood=",
+        "the reconstruction: 96 numbers from decode for 64 pixels; name the one that is meant with "
+        "likelihood=",
     )
 
 
@@ -217,7 +221,7 @@ def test_data_outside_the_unit_interval_get_the_line_for_their_kind(x, found, fi
 @pytest.mark.parametrize(
     ("found", "nll"),
     [
-        ("another image in row 0 changes the gradients in row 19", lambda s, r, x: Right.nll(s, r, x.flip(0))),
+        ("another image in row 0 changes the gradients in row 19", lambda s, r, x: Right.nll(s, r, x.flip(0))),  # noqa: E501
         ("another image in row 0 changes the gradients in rows 1, 2, 3 …",
          lambda s, r, x: (r - x.mean(0)).pow(2).sum()),
         ("another prediction in row 0 changes the gradients in rows 1, 2, 3 …",

@@ -170,7 +170,8 @@ def test_the_scale_that_a_weight_implies_is_given():
         "not all could be checked; in the rest nothing wrong was found: Gaussian, σ = 0.224 if β = 1\n"
         "right: KL formula, draw, gradient paths, reconstruction, ranges, modes, batch size\n"
         "open: weight, because it is a choice of σ, see (7.6): say with likelihood= which one is meant\n"
-        "weight: it is a choice of σ, see (7.6): here σ = 0.224 if β = 1; the pixels' own standard deviation is "
+        "weight: it is a choice of σ, see (7.6): here σ = 0.224 if β = 1; the pixels' own standard "
+        "deviation is "
         "0.279; for a σ of that size the same loss has β = 0.643"
     )
     assert diagnose(program, with_weight(100), x, beta=50).likelihood == "Gaussian, σ = 1 if β = 50"

@@ -46,7 +46,8 @@ def diagnose(
 ) -> Diagnosis:
     """Check the loss of a VAE against the equations of the book, and say in words what is wrong.
 
-    The training step is run as it is, with chosen values in place of what encoder and decoder put out, so that
+    The training step is run as it is, with chosen values in place of what encoder and decoder put out, so
+    that
     the two terms, their gradients and the draw of z can be checked one by one. Nothing is trained; the model,
     its gradients, its mode, the counters of the step and the global generators are as before when it ends.
 
@@ -59,7 +60,8 @@ def diagnose(
         beta: the weight of the KL term that is wanted; given to a loss that has an argument for it.
         likelihood: the p(x|z) that is wanted, with log_prob(x, params), such as `likelihoods.Gaussian()`.
             With None, the usual ones are recognized by their gradient. The scale of a squared error is not
-            known, so neither is β: the result names the scale that the weight implies for the wanted β, see (7.6).
+            known, so neither is β: the result names the scale that the weight implies for the wanted β, see
+            (7.6).
         seed: of the values that are chosen.
         mu, logvar, decoder, encoder: where a model has no encode and decode, or does not use them: paths to
             submodules or functions of the model, such as "encoder.fc_mu". Without them they are looked for.
@@ -147,15 +149,17 @@ class _Examination:
 
     def _terms(self, seen) -> tuple:
         probe = self.probe
-        term = self._try("reconstruction", lambda: reconstruction.reconstruction_term(probe, seen, self.likelihood))
+        term = self._try(
+            "reconstruction", lambda: reconstruction.reconstruction_term(probe, seen, self.likelihood)
+        )
         term = term or reconstruction.ReconstructionTerm()
         unit = abs(term.weight) if term.weight else 1 / len(seen.mu)
         kl = self._try("KL formula", lambda: terms.kl_term(probe, seen, term.weights, unit)) or terms.KLTerm()
         if term.weight and term.weight < 0 and kl.weight:
-            term.faults = [
-                fault._replace(found=f"{term.weight / abs(kl.weight):.3g} times this") if fault.code == "reconstruction_sign" else fault
-                for fault in term.faults
-            ]  # fmt: skip
+            found = f"{term.weight / abs(kl.weight):.3g} times this"
+            signs = [fault.code == "reconstruction_sign" for fault in term.faults]
+            faults = zip(term.faults, signs, strict=True)
+            term.faults = [fault._replace(found=found) if sign else fault for fault, sign in faults]
         self.faults["reconstruction"] += term.faults
         self.faults["KL formula"] += kl.faults
         self.name = term.likelihood
@@ -172,7 +176,11 @@ class _Examination:
         """Several draws with unequal weights: an importance-weighted bound, or something else."""
         L = self.probe.draws * self.probe.rows_per_image
         meaning = reconstruction.bound_of_draws(self.probe, seen, term, kl.meaning)
-        what = f"an importance-weighted bound of {L} draws" if meaning else f"{L} draws with weights of another kind"
+        what = (
+            f"an importance-weighted bound of {L} draws"
+            if meaning
+            else f"{L} draws with weights of another kind"
+        )
         self.faults["reconstruction"].append(Fault("several_draws", what))
         self.name = f"{term.likelihood}, {what}"
         if meaning:
@@ -208,15 +216,26 @@ class _Examination:
         if annealed:
             self.faults["weight"].append(annealed.fault(found.beta))
             if annealed.end is None:
-                found.faults = [fault for fault in found.faults if fault.code not in ("beta", "kl_half_twice", "kl_without_half")]
+                found.faults = [
+                    fault
+                    for fault in found.faults
+                    if fault.code not in ("beta", "kl_half_twice", "kl_without_half")
+                ]
                 self.open.setdefault("weight", "it changes from call to call, and where it goes is not seen")
         self.faults["weight"] += found.faults
         if term.with_a_scale and not found.faults:
             symbol = reconstruction.WITH_A_SCALE[term.likelihood][0]
             self.name = f"{term.likelihood}, {symbol} = {found.scale:.3g} if β = {self.beta:g}"
-            self._leave("weight", f"it is a choice of {symbol}, see (7.6): say with likelihood= which one is meant")
+            self._leave(
+                "weight", f"it is a choice of {symbol}, see (7.6): say with likelihood= which one is meant"
+            )
             self.unchecked[-1] = "the weight of the KL term: it is a choice of " + symbol + ", see (7.6)"
-        elif found.beta is not None and not (term.faults or kl.faults or found.faults) and not kl.estimated and not probe.rows_per_image > 1:
+        elif (
+            found.beta is not None
+            and not (term.faults or kl.faults or found.faults)
+            and not kl.estimated
+            and not probe.rows_per_image > 1
+        ):
             faults, remark = weights.wrong_constant(probe, seen, term, kl)
             self.faults["KL formula"] += faults
             self.remarks += [remark] if remark else []
@@ -243,7 +262,10 @@ class _Examination:
         if not self.faults["ranges"]:
             self.faults["ranges"] += nets.bounded(probe, self.mu_range, self.s_range, kl.meaning)
         found = {fault.code for faults in self.faults.values() for fault in faults}
-        if not found & {"output_range", "data_outside_unit_interval"}:  # then the scale of the data is the cause
+        if not found & {
+            "output_range",
+            "data_outside_unit_interval",
+        }:  # then the scale of the data is the cause
             self.faults["ranges"] += nets.unstable(probe, kl.meaning, term.likelihood)
         self.faults["gradient paths"] += nets.bypass(probe, seen)
         self.faults["KL formula"] += aims.logged_kl(probe, seen, kl)
@@ -252,12 +274,25 @@ class _Examination:
         probe = self.probe
         if probe.same_size_only:
             if probe.outside_rows():
-                self._leave("batch size", "the step holds other data of the same length, so it takes this batch only")
+                self._leave(
+                    "batch size", "the step holds other data of the same length, so it takes this batch only"
+                )
             else:
-                self.faults["batch size"].append(Fault("batch_size_fixed", f"with another number of images: {probe.same_size_only}"))
+                self.faults["batch size"].append(
+                    Fault("batch_size_fixed", f"with another number of images: {probe.same_size_only}")
+                )
 
     def _without_kl(self, why: str) -> None:
-        for name in ("KL formula", "draw", "weight", "gradient paths", "ranges", "modes", "reconstruction", "batch size"):
+        for name in (
+            "KL formula",
+            "draw",
+            "weight",
+            "gradient paths",
+            "ranges",
+            "modes",
+            "reconstruction",
+            "batch size",
+        ):
             self.open[name] = why
         self.unchecked.append(why)
 
@@ -280,7 +315,13 @@ class _Examination:
             else:
                 checks.append(Check(name, "right"))
         return Diagnosis(
-            found, self.name, self.ratio, tuple(dict.fromkeys(self.unchecked)), tuple(checks), self.words, tuple(probe.took + self.remarks)
+            found,
+            self.name,
+            self.ratio,
+            tuple(dict.fromkeys(self.unchecked)),
+            tuple(checks),
+            self.words,
+            tuple(probe.took + self.remarks),
         )
 
 

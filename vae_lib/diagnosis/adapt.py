@@ -22,16 +22,20 @@ FLOATS = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 ROLES = {
     "model": r"model|net|network|vae|module|self",
     "index": r"batch_?(idx|index|nb|i)|step|i|idx|optimizer_idx",
-    "beta": r"beta|kld?_?(weight|w|coef\w*|scale|factor|beta|lambda)|weight|lambda_?kld?|anneal\w*|warm_?up|m_n",
-    "params": r"(x|img|image|images|inputs?)_?(hat|tilde|prime|dash|rec\w*|out|pred|gen|fake|logits?|probs?|bar|dec\w*)"
+    "beta": r"beta|kld?_?(weight|w|coef\w*|scale|factor|beta|lambda)|weight|lambda_?kld?|anneal\w*"
+        r"|warm_?up|m_n",
+    "params": r"(x|img|image|images|inputs?)_?(hat|tilde|prime|dash|rec\w*|out|pred|gen|fake|logits?"
+        r"|probs?|bar|dec\w*)"
               r"|rec|recons?(_?(x|img|image|images|batch|b))?|reconst\w*|reconstructed\w*|reconstruction(_?x)?s?"
               r"|fake\w*|pred\w*|y_?(hat|pred)|logits?|probs?|out|outputs?|decoded|decoder_out\w*|gen\w*|params?"
               r"|xr|rx|r|p|sample|x_r",
-    "logvar": r"(z_?)?(log_?var\w*|log_?v|log_?sigma\w*|log_?std\w*|log_?sd|lv|sigma\w*|std\w*|sd|var|variance"
+    "logvar": r"(z_?)?(log_?var\w*|log_?v|log_?sigma\w*|log_?std\w*|log_?sd|lv|sigma\w*|std\w*|sd|var"
+        r"|variance"
               r"|scale|ls|lsd|s)(_?z)?|q_?(logvar|std|sigma|var|scale)|posterior_(logvar|std|var)",
     "mu": r"(z_?)?(mus?|means?|loc|m|mu_?vec|mean_?vec)(_?z)?|q_?(mu|mean|loc)|posterior_(mu|mean)",
     "z": r"zs?|latents?|codes?|z_?samples?|sampled_z|embedding",
-    "x": r"x(_?(true|real|in|orig|input|batch|target))?|targets?|inputs?|images?|imgs?|data|batch|originals?|real\w*"
+    "x": r"x(_?(true|real|in|orig|input|batch|target))?|targets?|inputs?|images?|imgs?|data|batch"
+        r"|originals?|real\w*"
          r"|y_?true|orig\w*|pixel_values|input_\w+|src|source|features|true_?x|x_?t",
 }  # fmt: skip
 LOSS_KEYS = ("loss", "total_loss", "loss_total", "total", "objective", "train_loss", "neg_elbo", "nelbo")
@@ -64,12 +68,18 @@ def leaves(tree: object, name: str = "") -> Iterator[tuple[str, Tensor]]:
         parts = list(zip(tree._fields, tree, strict=True))
     elif isinstance(tree, tuple | list):
         parts = [(str(number), value) for number, value in enumerate(tree)]
-    elif dataclasses.is_dataclass(tree) or (hasattr(tree, "__dict__") and not isinstance(tree, nn.Module | type)):
+    elif dataclasses.is_dataclass(tree) or (
+        hasattr(tree, "__dict__") and not isinstance(tree, nn.Module | type)
+    ):
         parts = [(key, value) for key, value in vars(tree).items()]
     else:
         return
     for key, value in parts:
-        if isinstance(value, Tensor | dict | tuple | list) or dataclasses.is_dataclass(value) or _holds(value):
+        if (
+            isinstance(value, Tensor | dict | tuple | list)
+            or dataclasses.is_dataclass(value)
+            or _holds(value)
+        ):
             yield from leaves(value, f"{name}.{key}".lstrip("."))
 
 
@@ -108,6 +118,7 @@ class Batch:
 
     def rows(self, count: int, x: Tensor | None = None) -> object:
         """`count` rows of it, repeated where there are fewer, with other images if x is given."""
+
         def take(value: object) -> object:
             if not isinstance(value, Tensor) or not value.ndim or len(value) != self.count:
                 return value
@@ -126,7 +137,9 @@ def _mapped(change: Callable, tree: object) -> object:
         same = {key: _mapped(change, value) for key, value in tree.items()}
         return same if type(tree) is dict else type(tree)(same)
     if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
-        return dataclasses.replace(tree, **{f.name: _mapped(change, getattr(tree, f.name)) for f in dataclasses.fields(tree)})
+        return dataclasses.replace(
+            tree, **{f.name: _mapped(change, getattr(tree, f.name)) for f in dataclasses.fields(tree)}
+        )
     return pytree.tree_map(change, tree)
 
 
@@ -170,7 +183,9 @@ def argument_order(loss: Callable, batch: Batch, order: Sequence[str] | None = N
 
 
 def _by_names(names: list[str], roles: list[str | None]) -> tuple[str, ...]:
-    """The order of a loss of the networks' outputs: by the names, and the one that is left by what is missing."""
+    """The order of a loss of the networks' outputs: by the names, and the one that is left by what is
+    missing.
+    """
     wanted = ["params", "x", "mu", "logvar"]
     roles = list(roles)
     images = [number for number, role in enumerate(roles) if role == "x"]
@@ -188,11 +203,14 @@ def _by_names(names: list[str], roles: list[str | None]) -> tuple[str, ...]:
         roles[open_[0]] = missing[0]
     elif len(open_) == len(missing) == 2 and set(missing) not in pairs:
         for number in open_:  # (p, x, m, t): each is on its own side
-            roles[number] = next(role for role in missing if role in (wanted[:2] if number < 2 else wanted[2:]))
+            roles[number] = next(
+                role for role in missing if role in (wanted[:2] if number < 2 else wanted[2:])
+            )
     if None in roles or len(roles) < 4 or any(role not in roles for role in wanted):
         raise ValueError(
             "loss must be a function loss(params, x, mu, logvar) or loss(model, x); the names "
-            f"({', '.join(names)}) do not tell what is what: pass order=('params', 'x', 'mu', 'logvar') in the "
+            f"({', '.join(names)}) do not tell what is what: pass order=('params', 'x', 'mu', 'logvar') "
+            f"in the "
             "order of yours, or a step: lambda model, x: …"
         )
     return tuple(roles)
@@ -203,7 +221,9 @@ def scalar(value: object, order: tuple[str, ...]) -> Tensor:
     if isinstance(value, Tensor) and value.numel() == 1:
         return value.sum()
     if isinstance(value, dict):
-        keys = [key for key in LOSS_KEYS if key in value] or [key for key in value if "loss" in str(key).lower()]
+        keys = [key for key in LOSS_KEYS if key in value] or [
+            key for key in value if "loss" in str(key).lower()
+        ]
         trained = [key for key in keys if isinstance(value[key], Tensor) and value[key].requires_grad] or keys
         if trained and isinstance(value[trained[0]], Tensor) and value[trained[0]].numel() == 1:
             return value[trained[0]].sum()
@@ -212,7 +232,11 @@ def scalar(value: object, order: tuple[str, ...]) -> Tensor:
     elif isinstance(value, tuple | list) and value and isinstance(value[0], Tensor) and value[0].numel() == 1:
         return value[0].sum()
     names = ", ".join("x" if name == "batch" else name for name in order)
-    pick = ".mean()" if isinstance(value, Tensor) else {dict: '["loss"].mean()', tuple: "[0].mean()", list: "[0].mean()"}
+    pick = (
+        ".mean()"
+        if isinstance(value, Tensor)
+        else {dict: '["loss"].mean()', tuple: "[0].mean()", list: "[0].mean()"}
+    )
     pick = pick if isinstance(pick, str) else pick.get(type(value), ".loss")
     raise ValueError(
         f"loss must return a scalar, got {kind(value)}: pass a function that does, "
@@ -229,7 +253,11 @@ def logged(value: object) -> dict[str, Tensor]:
     else:
         return {}
     tensors = ((str(key), part) for key, part in parts if key not in LOSS_KEYS)
-    return {key: float(part) for key, part in tensors if isinstance(part, int | float) or isinstance(part, Tensor) and part.numel() == 1}
+    return {
+        key: float(part)
+        for key, part in tensors
+        if isinstance(part, int | float) or (isinstance(part, Tensor) and part.numel() == 1)
+    }
 
 
 def required_arguments(function: Callable) -> int:

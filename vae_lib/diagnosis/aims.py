@@ -12,12 +12,14 @@ from vae_lib.diagnosis.terms import KLTerm, kl_of
 CALLS = 3  # calls in a row in which a weight may change
 CHANGED = 1e-4  # it has changed if it moved by more than this share
 LATE = 10**6  # where a counter is set to see where a weight goes
-COUNTERS = r"(.*_)?(step|steps|epoch|iter|iters|iteration|it|count|counter|n|t|i|calls|global_step|n_iter|num_iter|num_calls)"
+COUNTERS = r"(.*_)?(steps?|epoch|iters?|iteration|it|count|counter|n|t|i|calls)"
 
 
 @dataclass
 class Annealing:
-    """The weights of the KL term in a row of calls, relative to the reconstruction term, and the one it goes to."""
+    """The weights of the KL term in a row of calls, relative to the reconstruction term, and the one
+    it goes to.
+    """
 
     weights: list[float]
     end: float | None
@@ -55,11 +57,19 @@ def annealing(probe: Probe, seen: Observation) -> Annealing | None:
     after = probe.state.numbers()
     size = max(weights)
     moves = any(abs(one - weights[0]) > CHANGED * size for one in weights)
-    counted = [key for key in after if key in before and after[key][2] != before[key][2] and type(after[key][2]) is int]
+    counted = [
+        key
+        for key in after
+        if key in before and after[key][2] != before[key][2] and type(after[key][2]) is int
+    ]
     if not moves and size:
         return None
     if not moves:
-        counted = [key for key in after if type(after[key][2]) is int and re.fullmatch(COUNTERS, key.split(".")[-1], re.I)]
+        counted = [
+            key
+            for key in after
+            if type(after[key][2]) is int and re.fullmatch(COUNTERS, key.split(".")[-1], re.I)
+        ]
         if not counted:
             return None
     probe.state.restore()
@@ -108,9 +118,20 @@ def logged_kl(probe: Probe, seen: Observation, kl: KLTerm) -> list[Fault]:
         factor, again = value / values[0], other.logged[name] / values[1]
         proportional = abs(factor - again) < 0.01 * abs(factor)
         if proportional and factor < 0:
-            return [Fault("logged_kl", f"{name!r} is minus the KL: {value:.4g}, where the loss trains with +{-value:.4g}")]
+            return [
+                Fault(
+                    "logged_kl",
+                    f"{name!r} is minus the KL: {value:.4g}, where the loss trains with +{-value:.4g}",
+                )
+            ]
         if named and not proportional and value == value:
-            return [Fault("logged_kl", f"{name!r} is {value:.4g} and {other.logged[name]:.4g} where the KL is as {values[0]:.4g} to {values[1]:.4g}")]
+            return [
+                Fault(
+                    "logged_kl",
+                    f"{name!r} is {value:.4g} and {other.logged[name]:.4g} where the KL is as "
+                    f"{values[0]:.4g} to {values[1]:.4g}",
+                )
+            ]
     return []
 
 

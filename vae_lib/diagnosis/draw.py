@@ -23,11 +23,15 @@ FEW = 16  # from so many numbers on, mean and variance of ε are compared; runs 
 
 
 class Draws:
-    """z for chosen mu and s, drawn by the step: for 1024 images, or for the batch where it takes no other number."""
+    """z for chosen mu and s, drawn by the step: for 1024 images, or for the batch where it takes no
+    other number.
+    """
 
     def __init__(self, probe: Probe):
         self.probe = probe
-        pixels = probe.D if all(site.direct for site in probe.sites.values()) and not probe.births else 8 * probe.D
+        pixels = (
+            probe.D if all(site.direct for site in probe.sites.values()) and not probe.births else 8 * probe.D
+        )
         most = min(MOST_IMAGES, max(LEAST_IMAGES, MOST_PIXELS // pixels))
         counts = [most] if most != probe.batch.count else []
         for count in (*counts, probe.batch.count):
@@ -42,7 +46,9 @@ class Draws:
                 if count == probe.batch.count:
                     raise
                 text = str(error).splitlines()
-                probe.same_size_only = probe.same_size_only or f"{type(error).__name__}: {text[0][:120] if text else ''}"
+                probe.same_size_only = (
+                    probe.same_size_only or f"{type(error).__name__}: {text[0][:120] if text else ''}"
+                )
 
     def at(self, s: Tensor, draw: int, restore: bool = True) -> Tensor:
         """z as (L, B, J)."""
@@ -104,7 +110,13 @@ def wrong_draw(probe: Probe, meaning: str | None) -> tuple[list[Fault], str]:
         faults.append(Fault(code, f"the draw takes it for {used}, the KL term for {meaning}"))
     eps = noise / SIGMA_OF[used](s.detach().double())
     more = eps.numel() < 2 * LEAST_IMAGES * FEW and not any(fault.code == "frozen_noise" for fault in faults)
-    others = [((draws.at(draws.s, 2 + n, restore=False) - mu).detach().double() / SIGMA_OF[used](s.detach().double())) for n in range(7 if more else 0)]
+    others = [
+        (
+            (draws.at(draws.s, 2 + n, restore=False) - mu).detach().double()
+            / SIGMA_OF[used](s.detach().double())
+        )
+        for n in range(7 if more else 0)
+    ]
     return faults + _wrong_noise(eps, others), ""
 
 

@@ -31,15 +31,20 @@ FINDINGS = {
         "mu, logvar = encoder(x).chunk(2, dim=-1)"),
     "mu_bounded": ("μ cannot take all values: a part of the latent space stays empty.",
         "any real number", "(4.1)", "a linear layer as the last one before mu, without an activation"),
-    "sigma_bounded": ("σ cannot take all values: no latent dimension can be told precisely, or none switched off.",
+    "sigma_bounded": ("σ cannot take all values: no latent dimension can be told precisely, or none "
+        "switched off.",
         "any σ above 0; for logvar any real number", "(4.1)",
         "a linear layer as the last one before logvar, without an activation"),
-    "output_range": ("The decoder cannot put out what the images hold: the rest of the error is not to be learned away.",
+    "output_range": ("The decoder cannot put out what the images hold: the rest of the error is not to "
+        "be learned away.",
         "an output in the range of the pixels", "(7.4)",
         "scale the images into the decoder's range, or no activation after its last layer"),
-    "bypass": ("The decoder sees more of the image than z: it can do without z, and without images it cannot sample.",
-        "params = decode(z), of z alone", "(4.1)", "no skip connection from encoder to decoder, if samples are wanted"),
-    "optimizer_lacks": ("The optimizer does not hold all parameters that the loss has a gradient in: these stay untrained.",
+    "bypass": ("The decoder sees more of the image than z: it can do without z, and without images it "
+        "cannot sample.",
+        "params = decode(z), of z alone", "(4.1)", "no skip connection from encoder to decoder, if "
+            "samples are wanted"),
+    "optimizer_lacks": ("The optimizer does not hold all parameters that the loss has a gradient in: "
+        "these stay untrained.",
         "all parameters of both networks in the optimizer", "(8.1)",
         "optimizer = torch.optim.Adam(model.parameters())"),
     "unstable": ("One step away the numbers overflow: training may end in NaN.",
@@ -67,9 +72,11 @@ FINDINGS = {
     "kl_detached": ("The KL term has a value but gives no gradient: it is reported, and does not train.",
         KL_GRADIENT, "(4.6), (4.7)", KL_LINE + "  # without .item(), .detach() or no_grad()"),
     "kl_mean_over_pixels": (
-        "The KL term is divided by the D = {D} pixels, the reconstruction is a sum: it weighs {D} times too little.",
+        "The KL term is divided by the D = {D} pixels, the reconstruction is a sum: it weighs {D} times "
+            "too little.",
         "the same unit for both terms", "(4.5)", KL_LINE),
-    "capacity": ("The KL term is pulled to a number of nats, not to 0 (a capacity, as in Burgess et al., 2018).",
+    "capacity": ("The KL term is pulled to a number of nats, not to 0 (a capacity, as in Burgess et "
+        "al., 2018).",
         "nothing wrong, if this is meant", "(4.5)", KL_LINE + "  # report the ELBO without the capacity"),
     "other_objective": ("The loss pursues another aim beside the ELBO of a Gaussian q and a prior N(0, I).",
         "nothing wrong, if this is meant", "(3.4)", "report the ELBO beside it, from both terms as they are"),
@@ -77,7 +84,8 @@ FINDINGS = {
         "nothing wrong, if it ends at the β that is wanted", "(7.6)", "report the ELBO with β = 1"),
     "logged_kl": ("What is reported as the KL term is not what is trained.",
         "the KL divergence, which is never negative", "(4.5)", KL_LINE + "  # and log this"),
-    "several_draws": ("The draws of an image have unequal weights: this is a bound of its own, above the ELBO.",
+    "several_draws": ("The draws of an image have unequal weights: this is a bound of its own, above "
+        "the ELBO.",
         "nothing wrong, if this is meant (an importance-weighted bound)", "(3.4)",
         "report which bound it is, with its number of draws"),
     # The two terms together
@@ -85,15 +93,18 @@ FINDINGS = {
         "the same for both terms", "(8.1)", "loss = (nll + kl).mean()  # both of shape (B,)"),
     "beta": ("The KL term has another weight than the β = {beta:g} that is wanted.",
         "β = {beta:g}", "(7.6)", "loss = nll + beta * kl, or diagnose(…, beta=…) if the weight is meant"),
-    "constant_batch": ("A term is divided by a fixed number where the batch size belongs: the last batch gets another β.",
+    "constant_batch": ("A term is divided by a fixed number where the batch size belongs: the last "
+        "batch gets another β.",
         "the number of images in this batch", "(8.1)", "loss = (nll + kl).mean()  # both of shape (B,)"),
     "sigma_too_wide": (
         "The KL term weighs so much that a blank image is the best reconstruction: z will be ignored.",
         "a σ about as large as the error that is left over", "(7.5), (7.6)", ""),
     "sigma_too_narrow": (
-        "The KL term weighs next to nothing: the codes will not come near the prior, and samples will be garbage.",
+        "The KL term weighs next to nothing: the codes will not come near the prior, and samples will "
+            "be garbage.",
         "a σ about as large as the error that is left over", "(7.5), (7.6)", ""),
-    "learned_scale": ("The scale that is learned is not that of a likelihood: it runs away, or settles at a wrong value.",
+    "learned_scale": ("The scale that is learned is not that of a likelihood: it runs away, or settles "
+        "at a wrong value.",
         "(x − r)²/(2σ²) + ln σ for each pixel", "(7.4), (7.5)",
         "nll = (((x - r) / sigma).pow(2) / 2 + sigma.log()).sum() / len(x)"),
     "loss_constant": ("The loss trains what it should, but its value is not minus the ELBO.",
@@ -132,8 +143,10 @@ FINDINGS = {
         "σ = exp(logvar / 2), if logvar is ln σ² in the KL term", "(6.1)", DRAW_LINE),
     "sigma_mismatch": ("The draw and the KL term take the encoder's second output for different things.",
         "one σ in both", "(4.5), (6.1)", DRAW_LINE),
-    "eval_draw": ("In eval mode z is drawn in another way than in training: reconstructions there are shifted.",
-        "z = μ + σ ε in training, and in eval mode the same or z = μ", "(6.1)", "return mu if not self.training else " + DRAW_LINE[4:]),
+    "eval_draw": ("In eval mode z is drawn in another way than in training: reconstructions there are "
+        "shifted.",
+        "z = μ + σ ε in training, and in eval mode the same or z = μ", "(6.1)", "return mu if not "
+            "self.training else " + DRAW_LINE[4:]),
     "one_eps_per_batch": ("All images of a batch get the same noise: its errors no longer average out.",
         "for each image an ε of its own", "(6.1)", DRAW_LINE),
     "one_eps_per_image": ("All latent dimensions get the same noise: q is not the Gaussian of the KL term.",
@@ -205,5 +218,11 @@ def finding(fault: Fault, **sizes: float) -> Finding:
     message, expected, equation, fix = FINDINGS[fault.code]
     severity = fault.severity or ("note" if fault.code in NOTES else "error")
     return Finding(
-        fault.code, message.format(**sizes), expected.format(**sizes), fault.found, equation, fault.fix or fix, severity
+        fault.code,
+        message.format(**sizes),
+        expected.format(**sizes),
+        fault.found,
+        equation,
+        fault.fix or fix,
+        severity,
     )

@@ -1,24 +1,24 @@
-"""Checks the two networks themselves: what gets a gradient, what they can return, and what eval mode changes."""
+"""Checks the two networks themselves: what gets a gradient, what they can return, and what eval mode
+changes.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import math
 
 import torch
 from torch import Tensor
 
+from vae_lib import _wide
 from vae_lib.diagnosis import adapt
 from vae_lib.diagnosis.findings import Fault
 from vae_lib.diagnosis.places import Call, Site
 from vae_lib.diagnosis.probe import Observation, Probe, Unfit, gradients
-from vae_lib.diagnosis.state import generators_kept
 from vae_lib.diagnosis.terms import SIGMA_OF
 
 NAMED = 4  # most tensors that one finding names
-# For the ranges: how often weights are drawn, their standard deviation times √inputs, and that of z.
-TRIES, WIDTH_OF_WEIGHTS, WIDTH_OF_Z = 8, 2, 30
-# An encoder whose σ is always above the one or below the other is bounded: it cannot be narrow, or not the prior.
+# An encoder whose σ is always above the one or below the other is bounded: it cannot be narrow, or not
+# the prior.
 NEVER_NARROW, NEVER_WIDE = 0.3, 0.7
 HUGE_LOGVAR = 20.0  # ln σ² beyond which a first step is next to an overflow: σ² = 5e8
 SATURATED = 120.0  # a logit beyond which exp overflows in float32
@@ -32,19 +32,30 @@ def without_gradient(probe: Probe) -> list[Fault]:
     loss, mu, s, params = probe.first.loss, probe.first.mu, probe.first.s, probe.first.params
     total = sum((value.sum() for value in (mu, s, *params) if value.requires_grad), loss)
     trainable = any(value.requires_grad for _, value in probe.parameters.values())
-    encoder = [call for name in ("encode", "encoder", "mu", "logvar") if name in probe.sites for call in _calls(probe, name)]
+    encoder = [
+        call
+        for name in ("encode", "encoder", "mu", "logvar")
+        if name in probe.sites
+        for call in _calls(probe, name)
+    ]
     decode = probe._decode_call
     found = []
     if encoder:
         inside = [module for call in encoder for module in call.modules]
-        found += _cut_off(probe, total, inside, {"mu": mu, "logvar": s}, trainable, None, "no_gradient_to_encoder")
+        found += _cut_off(
+            probe, total, inside, {"mu": mu, "logvar": s}, trainable, None, "no_gradient_to_encoder"
+        )
     if decode is not None:
         z = decode.inputs[0] if decode.inputs else None
-        found += _cut_off(probe, total, decode.modules, {"params": params[0]}, trainable, z, "no_gradient_to_decoder")
+        found += _cut_off(
+            probe, total, decode.modules, {"params": params[0]}, trainable, z, "no_gradient_to_decoder"
+        )
         if z is not None and z.requires_grad and params[0].requires_grad:
             outputs = sum(value.sum() for value in params if value.requires_grad)
             if all(slope is None for slope in gradients(outputs, decode.inputs)):
-                found.append(Fault("no_gradient_through_z", "no gradient from params to z: it is cut inside decode"))
+                found.append(
+                    Fault("no_gradient_through_z", "no gradient from params to z: it is cut inside decode")
+                )
     return found
 
 
@@ -53,7 +64,13 @@ def _calls(probe: Probe, name: str) -> list:
 
 
 def _cut_off(
-    probe: Probe, total: Tensor, modules: list, outputs: dict[str, Tensor], trainable: bool, z: Tensor | None, code: str
+    probe: Probe,
+    total: Tensor,
+    modules: list,
+    outputs: dict[str, Tensor],
+    trainable: bool,
+    z: Tensor | None,
+    code: str,
 ) -> list[Fault]:
     """Names what gets no gradient in one network: parameters in use, and outputs that are not constant."""
     inside = {id(p): p for module in modules for p in module.parameters(recurse=False)}
@@ -66,7 +83,9 @@ def _cut_off(
     ]
     reached = gradients(total, parameters)
     unreached = [p for p, g in zip(parameters, reached, strict=True) if g is None]
-    if unreached and not lost:  # a part of the network that runs, but on whose result nothing depends, is no cut
+    if (
+        unreached and not lost
+    ):  # a part of the network that runs, but on whose result nothing depends, is no cut
         unreached = [p for p in unreached if _matters(probe, p)]
     lost += [probe.parameters[id(p)][0] for p in unreached]
     if not lost:
@@ -92,7 +111,11 @@ def _matters(probe: Probe, parameter: Tensor) -> bool:
 def optimizer_lacks(probe: Probe, optimizers: list) -> tuple[list[Fault], str]:
     """Parameters that the loss trains and no optimizer holds; and what is said where none is known."""
     held = {id(p) for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]}
-    ours = [opt for opt in optimizers if any(id(p) in probe.parameters for g in opt.param_groups for p in g["params"])]
+    ours = [
+        opt
+        for opt in optimizers
+        if any(id(p) in probe.parameters for g in opt.param_groups for p in g["params"])
+    ]
     if not ours:
         if optimizers:
             names = "none of the model's parameters"
@@ -100,7 +123,11 @@ def optimizer_lacks(probe: Probe, optimizers: list) -> tuple[list[Fault], str]:
         return [], "the optimizer: pass it with optimizer= to see whether it holds all parameters"
     trained = [p for _, p in probe.parameters.values() if p.requires_grad]
     slopes = gradients(probe.first.loss, trained)
-    lost = [probe.parameters[id(p)][0] for p, g in zip(trained, slopes, strict=True) if g is not None and id(p) not in held]
+    lost = [
+        probe.parameters[id(p)][0]
+        for p, g in zip(trained, slopes, strict=True)
+        if g is not None and id(p) not in held
+    ]
     if not lost:
         return [], ""
     more = f" and {len(lost) - NAMED} more" if len(lost) > NAMED else ""
@@ -110,28 +137,9 @@ def optimizer_lacks(probe: Probe, optimizers: list) -> tuple[list[Fault], str]:
 # What the networks can return
 
 
-@contextlib.contextmanager
-def _wide_weights(probe: Probe):
-    """Inside, a function that gives all weights random wide values; afterwards they are as before."""
-    weights = [value for _, value in probe.parameters.values() if value.is_floating_point()]
-    kept = [weight.detach().clone() for weight in weights]
-
-    def shake() -> None:
-        for weight in weights:
-            inputs = weight[0].numel() if weight.ndim > 1 else 1
-            weight.data.copy_(WIDTH_OF_WEIGHTS * torch.randn_like(weight) / math.sqrt(inputs))
-
-    with generators_kept(), torch.no_grad():
-        generators_kept.seed(probe.seed)
-        try:
-            yield shake
-        finally:
-            for weight, value in zip(weights, kept, strict=True):
-                weight.data.copy_(value)
-
-
 def ranges(probe: Probe) -> tuple[tuple[float, float], tuple[float, float], tuple[float, float]]:
-    """Smallest and largest params, mu and s, also far from the prior and with other weights than they have now.
+    """Smallest and largest params, mu and s, also far from the prior and with other weights than they have
+    now.
 
     Untrained, decode may return values near ½ only: random wide weights show whether it ends in a sigmoid or
     a ReLU. The weights are given back.
@@ -140,9 +148,16 @@ def ranges(probe: Probe) -> tuple[tuple[float, float], tuple[float, float], tupl
     mus, ss = [probe.first.mu.detach().flatten()], [probe.first.s.detach().flatten()]
     call = probe._decode_call
     decode = probe.sites.get("decoder") or probe.sites.get("decode")
-    encoder = next((probe.sites[name] for name in ("encode", "encoder") if name in probe.sites and probe._first_calls.get(name)), None)
-    with _wide_weights(probe) as shake:
-        for number in range(TRIES):
+    encoder = next(
+        (
+            probe.sites[name]
+            for name in ("encode", "encoder")
+            if name in probe.sites and probe._first_calls.get(name)
+        ),
+        None,
+    )
+    with _wide.weights((value for _, value in probe.parameters.values()), probe.seed) as shake:
+        for number in range(_wide.TRIES):
             shake()
             whole = None
             try:
@@ -155,7 +170,9 @@ def ranges(probe: Probe) -> tuple[tuple[float, float], tuple[float, float], tupl
             except Exception:
                 _, mu, s = whole or _whole_step(probe, number)
             mus.append(mu), ss.append(s)
-    return tuple(_ends(torch.cat([v.float() for v in values]), len(values) > 1) for values in (params, mus, ss))
+    return tuple(
+        _ends(torch.cat([v.float() for v in values]), len(values) > 1) for values in (params, mus, ss)
+    )
 
 
 def _ends(values: Tensor, tried: bool) -> tuple[float, float]:
@@ -171,7 +188,7 @@ def _decoded(probe: Probe, call: Call | None, site: Site | None) -> Tensor:
     if call is None or site is None or probe._z_at is None:
         raise Unfit("there is no decoder that could be called")
     value = call.inputs[probe._z_at]
-    z = WIDTH_OF_Z * torch.randn_like(value)
+    z = _wide.WIDTH_OF_Z * torch.randn_like(value)
     if probe._z_features is not None:
         flat = value.detach().clone().reshape(math.prod(value.shape[: probe._z_lead]), -1)
         flat[:, probe._z_features] = z.reshape(flat.shape)[:, probe._z_features]
@@ -214,7 +231,9 @@ def _seen_in(probe: Probe, draw: int = 0, count: int | None = None) -> dict[str,
     return seen
 
 
-def bounded(probe: Probe, mu: tuple[float, float], s: tuple[float, float], meaning: str | None) -> list[Fault]:
+def bounded(
+    probe: Probe, mu: tuple[float, float], s: tuple[float, float], meaning: str | None
+) -> list[Fault]:
     """Can mu and σ be what the KL term lets them be?"""
     faults = []
     low, high = mu
@@ -223,18 +242,26 @@ def bounded(probe: Probe, mu: tuple[float, float], s: tuple[float, float], meani
             side = "never negative" if low >= 0 else "never positive"
             faults.append(Fault("mu_bounded", f"mu is {side}: a ReLU or the like after the last layer"))
     elif -1.001 <= low and high <= 1.001 and low < -0.9 and high > 0.9:
-        faults.append(Fault("mu_bounded", f"mu lies between {low:.3g} and {high:.3g}, as after a tanh", severity="note"))
+        faults.append(
+            Fault("mu_bounded", f"mu lies between {low:.3g} and {high:.3g}, as after a tanh", severity="note")
+        )
     low, high = s
     if meaning and math.isfinite(low) and math.isfinite(high) and high > low:
         if meaning in ("σ", "σ²") and low < 0:
             return faults
         with torch.no_grad():
-            narrow, wide = (SIGMA_OF[meaning](torch.tensor(float(end), dtype=torch.float64)).item() for end in (low, high))
+            narrow, wide = (
+                SIGMA_OF[meaning](torch.tensor(float(end), dtype=torch.float64)).item() for end in (low, high)
+            )
         named = {"ln σ²": "logvar", "ln σ": "ln σ"}.get(meaning, "the encoder's second output")
         if narrow > NEVER_NARROW:
-            faults.append(Fault("sigma_bounded", f"{named} is {low:.3g} at least: σ is never below {narrow:.3g}"))
+            faults.append(
+                Fault("sigma_bounded", f"{named} is {low:.3g} at least: σ is never below {narrow:.3g}")
+            )
         elif wide < NEVER_WIDE:
-            faults.append(Fault("sigma_bounded", f"{named} is {high:.3g} at most: σ is never above {wide:.3g}"))
+            faults.append(
+                Fault("sigma_bounded", f"{named} is {high:.3g} at most: σ is never above {wide:.3g}")
+            )
     return faults
 
 
@@ -259,7 +286,11 @@ def bypass(probe: Probe, seen: Observation) -> list[Fault]:
     for number, (one, two) in enumerate(zip(before, after, strict=False)):
         if one.shape != two.shape:
             continue
-        moved = (one != two).reshape(math.prod(one.shape[: probe._z_lead]), -1) if number == probe._z_at else one != two
+        moved = (
+            (one != two).reshape(math.prod(one.shape[: probe._z_lead]), -1)
+            if number == probe._z_at
+            else one != two
+        )
         if number == probe._z_at:
             if probe._z_features is None:
                 continue
@@ -286,7 +317,11 @@ def modes(probe: Probe) -> tuple[list[Fault], str]:
         probe.state = probe._again()
         first, second = (probe.run(count, (mu, s), params, draw).z for draw in (0, 1))
     except Exception as error:
-        return [], f"eval mode: the step fails there, {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        return (
+            [],
+            f"eval mode: the step fails there, {type(error).__name__}: "
+            f"{str(error).splitlines()[0] if str(error) else ''}",
+        )
     finally:
         probe.inner.train()
         probe.state = probe._baseline
@@ -301,16 +336,22 @@ def modes(probe: Probe) -> tuple[list[Fault], str]:
         return [], ""
     if in_eval.abs().max() < 1e-5:
         if not probe.was_training:
-            words = "the model was handed over in eval mode, where z = mu without noise; what else is said here is of train mode"
+            words = "the model is in eval mode, where z = mu without noise; all else here is of train mode"
             return [Fault("eval_draw", words, severity="note")], ""
         return [], ""
     if fixed:
         share = in_eval / s.flatten(1).detach()
-        what = "z = mu + sigma" if (in_eval > 0).all() and share.std() < 2 else "z is mu and something that is the same in each run"
+        what = (
+            "z = mu + sigma"
+            if (in_eval > 0).all() and share.std() < 2
+            else "z is mu and something that is the same in each run"
+        )
         return [Fault("eval_draw", f"in eval mode {what}")], ""
     ratio = (in_eval.std() / in_training.std()).item()
     if not 0.7 < ratio < 1.4 and in_eval.numel() > 200:
-        return [Fault("eval_draw", f"in eval mode the noise is {ratio:.2g} times as wide as in train mode")], ""
+        return [
+            Fault("eval_draw", f"in eval mode the noise is {ratio:.2g} times as wide as in train mode")
+        ], ""
     return [], ""
 
 
@@ -323,7 +364,9 @@ def unstable(probe: Probe, meaning: str | None, likelihood: str | None) -> list[
     largest = probe.first.s.detach().float().max().item()
     limit = {"ln σ²": HUGE_LOGVAR, "ln σ": HUGE_LOGVAR / 2}.get(meaning)
     if limit and largest > limit:
-        faults.append(Fault("unstable", f"logvar is up to {largest:.3g} in the first step, and exp overflows at 88"))
+        faults.append(
+            Fault("unstable", f"logvar is up to {largest:.3g} in the first step, and exp overflows at 88")
+        )
     values = None
     if likelihood == "Bernoulli of probabilities":
         values, what = (0.0, 1.0), "for a decoder that returns exactly 0 or 1"

@@ -1,7 +1,8 @@
 """Finds where in a training step mu, logvar, z and the decoder's output are, and puts chosen values there.
 
 A place is the output of a named function or module, such as model.decode or "encoder.fc_mu", or else the
-tensor that one operation of torch returns. The user's own step runs in both cases: only the tensor is another.
+tensor that one operation of torch returns. The user's own step runs in both
+cases: only the tensor is another.
 """
 
 from __future__ import annotations
@@ -11,35 +12,43 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from vae_lib.diagnosis import adapt
 
-NOISE = {"randn", "randn_like", "normal_", "rand", "rand_like", "uniform_", "_standard_normal", "from_numpy",
-         "bernoulli", "empty_like"}  # fmt: skip
-SOURCES = NOISE - {"from_numpy", "bernoulli", "empty_like"}
-PASSING = {"to", "float", "double", "type", "type_as", "cuda", "cpu", "view", "reshape", "requires_grad_", "expand",
-           "repeat", "repeat_interleave", "tile", "expand_as", "broadcast_to", "unsqueeze", "squeeze", "contiguous", "detach", "clone", "__get__", "flatten", "half", "bfloat16"}  # fmt: skip
-ADDING = {"add", "add_", "__add__", "__radd__", "__iadd__", "addcmul", "addcmul_"}
-MULTIPLYING = {"mul", "mul_", "__mul__", "__rmul__", "__imul__", "multiply"}
-SCALING = {"mul", "mul_", "div", "div_", "__truediv__", "__rmul__", "true_divide", "pow", "add", "add_", "sub",
-           "__rsub__", "__mul__", "multiply", "__pow__"}  # fmt: skip
-# Functions of one tensor from the encoder's output to σ, and from the decoder's output to what the loss takes.
-TO_SIGMA = PASSING | {"exp", "exp_", "sqrt", "clamp", "clamp_", "clip", "softplus", "broadcast_tensors", "sqrt_",
-                      "clamp_min", "clamp_max", "abs"}  # fmt: skip
-TO_LOSS = PASSING - {"__get__"} | {"log", "log1p", "clamp", "clamp_", "exp", "logsigmoid", "log_softmax", "neg",
-                                   "squeeze", "broadcast_tensors", "permute", "transpose"}  # fmt: skip
-COMPARING = {"sub", "sub_", "__sub__", "__rsub__", "mul", "__mul__", "__rmul__", "binary_cross_entropy", "l1_loss",
-             "binary_cross_entropy_with_logits", "mse_loss", "cross_entropy", "nll_loss", "smooth_l1_loss",
-             "huber_loss", "poisson_nll_loss", "gaussian_nll_loss", "xlogy", "gather", "kl_div", "eq"}  # fmt: skip
+# Operations by their names in torch.
+SOURCES = set("randn randn_like normal_ rand rand_like uniform_ _standard_normal".split())
+PASSING = set(
+    "to float double half bfloat16 type type_as cuda cpu view reshape flatten expand expand_as broadcast_to repeat "
+    "repeat_interleave tile unsqueeze squeeze contiguous detach clone requires_grad_ __get__".split()
+)
+ADDING = set("add add_ __add__ __radd__ __iadd__ addcmul addcmul_".split())
+MULTIPLYING = set("mul mul_ __mul__ __rmul__ __imul__ multiply".split())
+# With a number beside the tensor.
+SCALING = set(
+    "mul mul_ div div_ __truediv__ __rmul__ true_divide pow add add_ sub __rsub__ __mul__ __pow__".split()
+)
 ONE_MINUS = {"__rsub__", "rsub", "add"}
+# From the encoder's output to σ, and from the decoder's output to what the loss takes.
+TO_SIGMA = PASSING | set(
+    "exp exp_ sqrt sqrt_ clamp clamp_ clip clamp_min clamp_max softplus abs broadcast_tensors".split()
+)
+TO_LOSS = PASSING - {"__get__"} | set(
+    "log log1p clamp clamp_ exp logsigmoid log_softmax neg permute transpose broadcast_tensors".split()
+)
+COMPARING = set(
+    "sub sub_ __sub__ __rsub__ mul __mul__ __rmul__ binary_cross_entropy binary_cross_entropy_with_logits mse_loss "
+    "l1_loss smooth_l1_loss huber_loss cross_entropy nll_loss poisson_nll_loss gaussian_nll_loss xlogy gather kl_div "
+    "eq".split()
+)
 
 
 @dataclass
 class Op:
-    """One operation that was seen: the region and the number by which it is found again, what went in and out."""
+    """One operation that was seen: the region and the number by which it is found again, what went in
+    and out.
+    """
 
     region: str
     index: int
@@ -49,7 +58,9 @@ class Op:
 
 
 class Trace(TorchFunctionMode):
-    """Numbers the operations of a step, each region apart; keeps them, or puts chosen tensors at some of them."""
+    """Numbers the operations of a step, each region apart; keeps them, or puts chosen tensors at some
+    of them.
+    """
 
     def __init__(self, births: dict[tuple[str, int, int], Tensor] | None = None, keep: bool = False):
         super().__init__()
@@ -70,9 +81,13 @@ class Trace(TorchFunctionMode):
             if isinstance(out, Tensor):
                 if (region, index, 0) in self.births:
                     out = self._chosen(region, index, 0, out)
-            elif isinstance(out, tuple | list) and any((region, index, n) in self.births for n in range(len(out))):
+            elif isinstance(out, tuple | list) and any(
+                (region, index, n) in self.births for n in range(len(out))
+            ):
                 parts = [
-                    self._chosen(region, index, number, part) if (region, index, number) in self.births else part
+                    self._chosen(region, index, number, part)
+                    if (region, index, number) in self.births
+                    else part
                     for number, part in enumerate(out)
                 ]
                 out = type(out)(parts) if type(out) in (tuple, list) else tuple(parts)
@@ -84,10 +99,12 @@ class Trace(TorchFunctionMode):
         return like(value, real)
 
     def enter(self, region: str) -> None:
+        """From here on operations count apart, in this region."""
         self.regions.append(region)
         self.counts[region] = 0
 
     def leave(self) -> None:
+        """The region ends."""
         self.regions.pop()
 
 
@@ -135,7 +152,9 @@ class Site:
             owner = _part(owner, part, path)
         target = _part(owner, last, path)
         if not callable(target):
-            raise ValueError(f"{name}={path!r} must name a module or a function of the model, got {type(target).__name__}")
+            raise ValueError(
+                f"{name}={path!r} must name a module or a function of the model, got {type(target).__name__}"
+            )
         self.target = target
         self.owner, self.key = (target, "forward") if isinstance(target, nn.Module) else (owner, last)
         self.original = getattr(self.owner, self.key)
@@ -145,11 +164,13 @@ class Site:
         self.extra: dict[str, str] = {}  # the same where the real function is run as well
 
     def install(self, replacement: Callable) -> None:
+        """Puts `replacement` in the place of the function."""
         self._own = self.key in vars(self.owner)
         self._kept = vars(self.owner).get(self.key)
         setattr(self.owner, self.key, replacement)
 
     def remove(self) -> None:
+        """Puts the function back."""
         if self._own:
             setattr(self.owner, self.key, self._kept)
         else:
@@ -168,7 +189,9 @@ def _part(owner: object, name: str, path: str) -> object:
         return owner[name]
     if not hasattr(owner, name):
         known = [key for key, _ in owner.named_children()] if isinstance(owner, nn.Module) else []
-        raise ValueError(f"the model has no {path!r}: {type(owner).__name__} has {', '.join(known) or 'no such part'}")
+        raise ValueError(
+            f"the model has no {path!r}: {type(owner).__name__} has {', '.join(known) or 'no such part'}"
+        )
     return getattr(owner, name)
 
 
@@ -205,7 +228,9 @@ def rebuilt(tree: object, values: dict[str, Tensor], name: str = "") -> object:
 
 
 def plain(tree: object) -> bool:
-    """Is it made of tensors in tuples, lists, dictionaries and dataclasses only, so that `rebuilt` can make it?"""
+    """Is it made of tensors in tuples, lists, dictionaries and dataclasses only, so that `rebuilt` can
+    make it?
+    """
     if isinstance(tree, Tensor) or tree is None:
         return True
     if isinstance(tree, dict):
@@ -221,7 +246,9 @@ def plain(tree: object) -> bool:
 
 
 class Search:
-    """The operations of one step, searched for the draw z = mu + σ ε and for what the loss compares with x."""
+    """The operations of one step, searched for the draw z = mu + σ ε and for what the loss compares
+    with x.
+    """
 
     def __init__(self, ops: list[Op], x: list[Tensor]):
         self.ops = ops
@@ -244,7 +271,9 @@ class Search:
         """All tensors that are random numbers, or random numbers in another form."""
         noise: set[int] = set()
         for op in self.ops:
-            fresh = op.name in SOURCES or op.name == "normal" and not any(t.requires_grad for t in op.inputs)
+            fresh = op.name in SOURCES or (
+                op.name == "normal" and not any(t.requires_grad for t in op.inputs)
+            )
             if op.name == "from_numpy" or fresh:
                 noise.update(id(out) for out in op.outputs)
             elif op.name in PASSING and op.inputs and id(op.inputs[0]) in noise:
@@ -283,12 +312,12 @@ class Search:
             if not numbers:
                 return tensor
             op = self.ops[numbers[-1]]
-            known = op.name in through or op.name in scaling and len(op.inputs) == 1
+            known = op.name in through or (op.name in scaling and len(op.inputs) == 1)
             if not known or not op.inputs:
                 return tensor
             at = next(n for n, out in enumerate(op.outputs) if out is tensor)
             source = op.inputs[at if op.name == "broadcast_tensors" and at < len(op.inputs) else 0]
-            if not source.requires_grad or source is tensor and numbers[-1] == before:
+            if not source.requires_grad or (source is tensor and numbers[-1] == before):
                 return tensor
             tensor, before = source, numbers[-1]
 
@@ -316,7 +345,7 @@ class Search:
                 continue
             known = [t for t in op.inputs if id(t) in derived]
             others = [t for t in from_z if id(t) not in derived]
-            if others and (op.name in COMPARING and from_x or known):
+            if others and ((op.name in COMPARING and from_x) or known):
                 for other in others:
                     root = self.root(other, number, TO_LOSS, ONE_MINUS)
                     if root.numel() % pixels == 0 and all(root is not one for one in found):

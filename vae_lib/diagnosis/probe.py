@@ -31,8 +31,28 @@ EXACT, COARSE, AVERAGED = 1e-3, 0.03, 0.2
 # If other things than z are random, the gradients are averaged over so many runs.
 DRAWS = 100
 # The usual names of the encoder and of the decoder where the step goes by no `encode` and `decode`.
-ENCODERS = ("encoder", "enc", "encode_net", "inference_net", "recognition", "q_net", "qnet", "q_z", "encoder_net")
-DECODERS = ("decoder", "dec", "decode_net", "generator", "generative_net", "p_net", "pnet", "p_x", "decoder_net")
+ENCODERS = (
+    "encoder",
+    "enc",
+    "encode_net",
+    "inference_net",
+    "recognition",
+    "q_net",
+    "qnet",
+    "q_z",
+    "encoder_net",
+)
+DECODERS = (
+    "decoder",
+    "dec",
+    "decode_net",
+    "generator",
+    "generative_net",
+    "p_net",
+    "pnet",
+    "p_x",
+    "decoder_net",
+)
 
 
 class Unfit(ValueError):
@@ -89,7 +109,10 @@ class Probe:
         if not isinstance(model, nn.Module):
             raise ValueError(f"model must be a torch module, got {type(model).__name__}")
         if not callable(loss):
-            raise ValueError(f"loss must be a function loss(params, x, mu, logvar) or loss(model, x), got {adapt.kind(loss)}")
+            raise ValueError(
+                f"loss must be a function loss(params, x, mu, logvar) or loss(model, x), got "
+                f"{adapt.kind(loss)}"
+            )
         self.batch = adapt.Batch(batch)
         self.x, self.seed, self.beta, self.loss = self.batch.x, seed, beta, loss
         self.order = adapt.argument_order(loss, self.batch, order)
@@ -113,8 +136,10 @@ class Probe:
         self.state = self._state
         self._stack = contextlib.ExitStack()
         self._stack.enter_context(_no_backward())
-        self._stack.callback(torch.distributions.Distribution.set_default_validate_args,
-                             torch.distributions.Distribution._validate_args)
+        self._stack.callback(
+            torch.distributions.Distribution.set_default_validate_args,
+            torch.distributions.Distribution._validate_args,
+        )
         torch.distributions.Distribution.set_default_validate_args(False)
         if hasattr(torch.compiler, "set_stance"):
             self._stack.enter_context(torch.compiler.set_stance("force_eager"))
@@ -195,7 +220,7 @@ class Probe:
         self._from_encoder(search)
         drawn = search.draw()
         if drawn is not None and (self._mu is None or self._s is None):
-            mu, s, z = drawn
+            mu, s, _z = drawn
             fitting = s is not None and s.numel() == mu.numel()
             if self._mu is None and fitting:
                 self._mu, self._s = mu, s
@@ -218,10 +243,16 @@ class Probe:
                 self._take(search, value, f"params{number}")
             self._say("the decoder's output", self._params, "what the loss compares with the images")
         if self._mu is None or self._s is None or not self._params:
-            missing = [name for name, value in (("mu and logvar", self._s), ("the decoder's output", self._params)) if value is None or value == []]
+            missing = [
+                name
+                for name, value in (("mu and logvar", self._s), ("the decoder's output", self._params))
+                if value is None or value == []
+            ]
             raise Unfit(
-                f"this step does not go through model.encode and model.decode, and {' and '.join(missing)} could "
-                'not be found in it: name the submodules, as in mu="encoder.fc_mu", logvar="encoder.fc_logvar", '
+                f"this step does not go through model.encode and model.decode, and "
+                f"{' and '.join(missing)} could "
+                'not be found in it: name the submodules, as in mu="encoder.fc_mu", '
+                'logvar="encoder.fc_logvar", '
                 'decoder="decoder" (' + self._children() + ")"
             )
 
@@ -245,7 +276,11 @@ class Probe:
                 continue
             call = self._used(site)
             found = adapt.float_leaves(call.out)
-            named = [(key, one) for key, one in found if adapt.role_of(key.split(".")[-1]) == ("mu" if role == "mu" else "logvar")]
+            named = [
+                (key, one)
+                for key, one in found
+                if adapt.role_of(key.split(".")[-1]) == ("mu" if role == "mu" else "logvar")
+            ]
             key, value = (named or found)[0]
             setattr(self, "_mu" if role == "mu" else "_s", value)
             site.template = call.out
@@ -254,7 +289,14 @@ class Probe:
             else:
                 site.extra = {key: role}
                 self._take(search, value, role)
-        site = next((self.sites[name] for name in ("encoder", "encode") if name in self.sites and self.sites[name].calls), None)
+        site = next(
+            (
+                self.sites[name]
+                for name in ("encoder", "encode")
+                if name in self.sites and self.sites[name].calls
+            ),
+            None,
+        )
         if site is None or self._mu is not None:
             return
         call = self._used(site)
@@ -329,7 +371,14 @@ class Probe:
             self.took.append(f'mu="{mu_name}", logvar="{s_name}", by their names')
 
     def _from_decoder(self, search: Search) -> None:
-        site = next((self.sites[name] for name in ("decoder", "decode") if name in self.sites and self.sites[name].calls), None)
+        site = next(
+            (
+                self.sites[name]
+                for name in ("decoder", "decode")
+                if name in self.sites and self.sites[name].calls
+            ),
+            None,
+        )
         if site is None:
             return
         call = self._used(site)
@@ -351,7 +400,9 @@ class Probe:
         return [(n, v) for n, v in found if not any(self._of(v, other) for _, other in found)]
 
     def _used(self, site: Site) -> Call:
-        """The call whose outputs the loss depends on: a step may also decode mu, to show it. Else the first."""
+        """The call whose outputs the loss depends on: a step may also decode mu, to show it. Else the
+        first.
+        """
         if not site.calls:
             raise Unfit(f"the step never calls {site.path!r}, named for {site.name}")
         for call in site.calls if len(site.calls) > 1 else ():
@@ -365,9 +416,8 @@ class Probe:
         mu, s, params, pixels = self._mu, self._s, self._params, self.x[0].numel()
         self.not_diagonal = ""
         if mu.shape != s.shape and mu.numel() and s.numel() > mu.numel() and s.numel() % mu.numel() == 0:
-            self.not_diagonal = (
-                f"q(z|x) is not a diagonal Gaussian: mu {require.shape_of(mu)}, and {require.shape_of(s)} beside it"
-            )
+            shapes = f"mu {require.shape_of(mu)}, and {require.shape_of(s)} beside it"
+            self.not_diagonal = f"q(z|x) is not a diagonal Gaussian: {shapes}"
             return None
         z = self._decode_call.inputs[0] if self._decode_call and self._decode_call.inputs else self._z
         values = {"x": self.x, "mu": mu, "logvar": s, "params": params[0], "the loss": self.first.loss}
@@ -394,7 +444,9 @@ class Probe:
         self._params_shapes = [self._template(value, count) for value in self._params]
 
     def _try_without_networks(self, count: int) -> None:
-        """Where a step needs what encode or decode keep for it, these run, though their outputs are replaced."""
+        """Where a step needs what encode or decode keep for it, these run, though their outputs are
+        replaced.
+        """
         values = [value.detach().to(self.like["dtype"]).requires_grad_() for value in (self._mu, self._s)]
         try:
             self.run(count, tuple(values), [value.detach() for value in self._params], shapes=False)
@@ -421,14 +473,20 @@ class Probe:
     # z in what the decoder gets
 
     def _arrange(self, count: int) -> None:
-        """Finds z in what the decoder was given: which tensor, which of its numbers, and which draw is where."""
+        """Finds z in what the decoder was given: which tensor, which of its numbers, and which draw is
+        where.
+        """
         self._z_at, self._z_leading, self._z_order = None, True, None
         self._z_features, self._z_lead, self._z_traced = None, 1, False
         if self._decode_call is not None and self._arranged(count):
             traced = self._z.numel() // self._mu.numel() if self._z is not None else self.draws
             if self.draws == traced or "seen z" not in self.births.values():
                 return
-        self._z_at, self._z_traced, self.draws = None, True, 1  # z is not what the decoder gets, but made into it
+        self._z_at, self._z_traced, self.draws = (
+            None,
+            True,
+            1,
+        )  # z is not what the decoder gets, but made into it
         self._arranged(count)
 
     def _arranged(self, count: int) -> bool:
@@ -456,7 +514,7 @@ class Probe:
         shape = base[which].shape
         lead = 2 if draws > 1 and shape[:2] in ((draws, rows), (rows, draws)) else 1
         features = mask.reshape(math.prod(shape[:lead]), -1)
-        if lead == 1 and shape[0] != draws * rows or not (features == features[0]).all():
+        if (lead == 1 and shape[0] != draws * rows) or not (features == features[0]).all():
             return False
         self.draws, self._z_at, self._z_lead = draws, which, lead
         self._z_features = None if mask.all() else features[0].nonzero().flatten()
@@ -505,7 +563,11 @@ class Probe:
         slope = slope.reshape(-1, self.J)[0].to(weights.dtype)
         nearest = (slope[:, None] - weights[None]).abs().argmin(1)
         same = torch.allclose(weights[nearest], slope, rtol=1e-4) and nearest.unique().numel() == self.J
-        return nearest if same and not torch.equal(nearest, torch.arange(self.J, device=nearest.device)) else False
+        return (
+            nearest
+            if same and not torch.equal(nearest, torch.arange(self.J, device=nearest.device))
+            else False
+        )
 
     # What is known of the model after the first run
 
@@ -567,7 +629,11 @@ class Probe:
             site.calls = []
         if restore:
             self.state.restore()
-        what = f"the step on {count} rows with chosen values for the networks' outputs" if chosen else f"the step on {count} rows"
+        what = (
+            f"the step on {count} rows with chosen values for the networks' outputs"
+            if chosen
+            else f"the step on {count} rows"
+        )
         loss, value, _ = self._step(count, x, draw, what)
         missing = [key for key in births if key not in self._trace.used]
         if missing:
@@ -621,7 +687,8 @@ class Probe:
             absent = [name for name in self.order if name not in given]
             if absent:
                 raise Unfit(
-                    f"model(x) must return (params, mu, logvar), got {adapt.kind(outputs)}; or pass a loss(model, x)"
+                    f"model(x) must return (params, mu, logvar), got {adapt.kind(outputs)}; or pass a "
+                    f"loss(model, x)"
                 )
         return self.loss(*(given[name] for name in self.order))
 
@@ -704,7 +771,9 @@ class Probe:
         mu, s = (draw(rows, *self._latent_shape) for _ in range(2))
         s = 0.3 + 1.7 * torch.special.ndtr(s)  # evenly from 0.3 to 2
         params = [draw(shape(count)) for shape in self._params_shapes]
-        if self.draws * self.rows_per_image > 1:  # near each other, so that no draw has all the weight of a bound
+        if (
+            self.draws * self.rows_per_image > 1
+        ):  # near each other, so that no draw has all the weight of a bound
             params = [self._gathered(value, count) for value in params]
         if self.ends_in_sigmoid and len(params) == 1:
             params = [0.05 + 0.9 * torch.sigmoid(params[0])]
@@ -728,11 +797,16 @@ class Probe:
     def gradients_at(
         self, mu: Tensor, s: Tensor, params: Sequence[Tensor], draw: int = 0, **options
     ) -> tuple[Run, tuple[Tensor, Tensor, list[Tensor]]]:
-        """The step with these mu, s and params in place of the networks' outputs, and the gradients of its loss."""
+        """The step with these mu, s and params in place of the networks' outputs, and the gradients of
+        its loss.
+        """
         count = len(mu) // self.rows_per_image
         run = self.run(count, (mu, s), params, draw, **options)
         values = [mu, s, *params]
-        found = [torch.zeros_like(v) if g is None else g for v, g in zip(values, gradients(run.loss, values), strict=True)]
+        found = [
+            torch.zeros_like(v) if g is None else g
+            for v, g in zip(values, gradients(run.loss, values), strict=True)
+        ]
         return run, (found[0], found[1], found[2:])
 
     def observe(self, rows: int = 1, columns: int = 1) -> Observation:
@@ -747,7 +821,7 @@ class Probe:
         mu, s, params = mu.requires_grad_(), s.requires_grad_(), [value.requires_grad_() for value in params]
         shapes = columns == 1
         run, first = self.gradients_at(mu, s, params, 0, shapes=shapes)
-        other, second = self.gradients_at(mu, s, params, 1, shapes=shapes)
+        _other, second = self.gradients_at(mu, s, params, 1, shapes=shapes)
         near = SAME_GRADIENT if not self.coarse else {"rtol": COARSE, "atol": 1e-6}
         same = [torch.allclose(g, h, **near) for g, h in zip(first[:2], second[:2], strict=True)]
         same.append(all(torch.allclose(g, h, **near) for g, h in zip(first[2], second[2], strict=True)))
@@ -758,7 +832,10 @@ class Probe:
 
     def averaged(self, seen: Observation) -> Observation:
         """The same with the gradients averaged over runs, where more than z is random."""
-        runs = [self.gradients_at(seen.mu, seen.s, seen.params, draw, restore=draw == 0)[1] for draw in range(DRAWS)]
+        runs = [
+            self.gradients_at(seen.mu, seen.s, seen.params, draw, restore=draw == 0)[1]
+            for draw in range(DRAWS)
+        ]
         mean = lambda parts: torch.stack(list(parts)).mean(0)  # noqa: E731
         params = [mean(run[2][n] for run in runs) for n in range(len(seen.params))]
         found = (mean(run[0] for run in runs), mean(run[1] for run in runs), params)
@@ -770,7 +847,7 @@ class Probe:
         if rows == 1 or L == 1:
             return value.repeat(rows, *[1] * (value.ndim - 1))
         shape = value.shape
-        if not self._z_leading or len(shape) > 1 and shape[0] != L and shape[0] % L:
+        if not self._z_leading or (len(shape) > 1 and shape[0] != L and shape[0] % L):
             return value.repeat(rows, *[1] * (value.ndim - 1))
         if shape[0] == L:
             return value.repeat(1, rows, *[1] * (value.ndim - 2))

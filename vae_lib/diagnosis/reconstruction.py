@@ -92,7 +92,9 @@ class Fit:
     weights: Tensor | None = None
 
 
-def reconstruction_term(probe: Probe, seen: Observation, likelihood: nn.Module | None = None) -> ReconstructionTerm:
+def reconstruction_term(
+    probe: Probe, seen: Observation, likelihood: nn.Module | None = None
+) -> ReconstructionTerm:
     """Finds the reconstruction term by the gradient of the loss in params; `likelihood` is the one wanted."""
     gradient = torch.cat([part.flatten() for part in seen.gradients[2]])
     if not gradient.any():
@@ -110,17 +112,23 @@ def reconstruction_term(probe: Probe, seen: Observation, likelihood: nn.Module |
         first = seen.params[0]
         unknown = "the reconstruction: its gradient is that of no likelihood known here"
         if best is None:
-            unknown = f"the reconstruction: {first.numel() // len(x)} numbers from decode for {probe.D} pixels"
+            unknown = (
+                f"the reconstruction: {first.numel() // len(x)} numbers from decode for {probe.D} pixels"
+            )
         if likelihood is None:
             unknown += "; name the one that is meant with likelihood="
         return ReconstructionTerm(faults=_wrong_target(probe, seen), unchecked=unknown)
     if best.name in SWAPPED:
-        return ReconstructionTerm(faults=[Fault("arguments_swapped", f"the gradient of {best.name}(x, params)")])
+        return ReconstructionTerm(
+            faults=[Fault("arguments_swapped", f"the gradient of {best.name}(x, params)")]
+        )
     faults = _faults_of_likelihood(probe, best, likelihood is not None)
     # Of L draws with equal weights, each row has an L-th of the factor.
     draws = probe.draws if best.weights is None else 1
     value = math.nan if best.name in WITH_A_SCALE else best.value / draws
-    return ReconstructionTerm(best.factor * draws, best.name, faults, best.target, value, weights=best.weights)
+    return ReconstructionTerm(
+        best.factor * draws, best.name, faults, best.target, value, weights=best.weights
+    )
 
 
 # The likelihoods, one after the other
@@ -140,8 +148,12 @@ def _nearest(probe: Probe, seen: Observation, x: Tensor, likelihood: nn.Module |
     for number, target in enumerate(targets):
         flat = probe.target(target, first)
         if len(seen.params) == 1 and first.numel() == flat.numel():
-            fits += _of_one_tensor(probe, seen, flat.reshape(-1, D), target, divided=number > 0 and x.max() > BYTES_FROM)
-        elif first.numel() == flat.numel() and len(seen.params) == 2 and seen.params[1].numel() == flat.numel():
+            fits += _of_one_tensor(
+                probe, seen, flat.reshape(-1, D), target, divided=number > 0 and x.max() > BYTES_FROM
+            )
+        elif (
+            first.numel() == flat.numel() and len(seen.params) == 2 and seen.params[1].numel() == flat.numel()
+        ):
             fits += _of_two(seen, flat, target, [(0, 1)])
         elif len(seen.params) == 1 and first.numel() == 2 * flat.numel():
             fits += _of_two(seen, flat, target, [1, -1])
@@ -154,7 +166,11 @@ def _wanted(probe: Probe, seen: Observation, x: Tensor, likelihood: nn.Module) -
     """The likelihood of the caller, asked with flat images, then with images and params as they are."""
     first = seen.params[0]
     flat = probe.target(x, first)
-    asked = [(flat, first.reshape(len(flat), -1))] if len(seen.params) == 1 and first.numel() % len(flat) == 0 else []
+    asked = (
+        [(flat, first.reshape(len(flat), -1))]
+        if len(seen.params) == 1 and first.numel() % len(flat) == 0
+        else []
+    )
     shaped = x if probe.draws == probe.rows_per_image == 1 else flat.reshape(-1, *x.shape[1:])
     whole = seen.params[0] if len(seen.params) == 1 else tuple(seen.params)
     asked += [(shaped, whole), (flat, whole)]
@@ -166,7 +182,9 @@ def _wanted(probe: Probe, seen: Observation, x: Tensor, likelihood: nn.Module) -
             continue
         if any(slope is None for slope in slopes):
             continue
-        factor, error = fit(*(torch.cat([p.flatten() for p in parts]) for parts in (seen.gradients[2], slopes)))
+        factor, error = fit(
+            *(torch.cat([p.flatten() for p in parts]) for parts in (seen.gradients[2], slopes))
+        )
         if error < seen.tolerance:
             return Fit(f"{type(likelihood).__name__}, as wanted", factor, error, x)
     return None
@@ -195,7 +213,9 @@ def _of_one_tensor(probe: Probe, seen: Observation, flat: Tensor, target: Tensor
 
 
 def _weighted(probe: Probe, gradient: Tensor, slope: Tensor, tolerance: float) -> tuple[Tensor, float] | None:
-    """The weights of the draws, (L, B), where each row has its own, and the factor of all of them together."""
+    """The weights of the draws, (L, B), where each row has its own, and the factor of all of them
+    together.
+    """
     factors = (gradient * slope).sum(1) / (slope * slope).sum(1).clamp_min(1e-30)
     error = (gradient - factors[:, None] * slope).norm() / gradient.norm()
     if not error < tolerance:
@@ -208,7 +228,9 @@ def _weighted(probe: Probe, gradient: Tensor, slope: Tensor, tolerance: float) -
 
 
 def _by_draw(probe: Probe, rows: Tensor) -> Tensor:
-    """Numbers of the rows of params as (L, B), where L counts the rows of an image, however they come about."""
+    """Numbers of the rows of params as (L, B), where L counts the rows of an image, however they come
+    about.
+    """
     if probe.rows_per_image > 1:
         k = probe.rows_per_image
         return rows.reshape(-1, k).T if probe._interleaved else rows.reshape(k, -1)
@@ -231,7 +253,10 @@ def _of_two(seen: Observation, flat: Tensor, target: Tensor, ways: list) -> list
                 ("Gaussian", lambda r, t, w: torch.log(w) + 0.5 * ((r - t) / w) ** 2),
                 ("Laplace", lambda r, t, w: torch.log(w) + (r - t).abs() / w),
                 ("Gaussian of a sigmoid", lambda r, t, w: torch.log(w) + 0.5 * ((r.sigmoid() - t) / w) ** 2),
-                ("logistic", lambda r, t, w: torch.log(w) + F.softplus((t - r) / w) + F.softplus((r - t) / w)),
+                (
+                    "logistic",
+                    lambda r, t, w: torch.log(w) + F.softplus((t - r) / w) + F.softplus((r - t) / w),
+                ),
                 ("discretized logistic", _discretized),
             ):
                 usable = sigma_of(v) if meaning not in ("σ", "σ²") or (v > 0).all() else None
@@ -243,7 +268,9 @@ def _of_two(seen: Observation, flat: Tensor, target: Tensor, ways: list) -> list
                     continue
                 slope = torch.cat([part.flatten() for part in slopes])
                 scale = "variance" if kind.startswith("Gaussian") else "scale"
-                fits.append(Fit(f"{kind} with a {scale} for each pixel", *fit(gradient, slope), target, math.nan))
+                fits.append(
+                    Fit(f"{kind} with a {scale} for each pixel", *fit(gradient, slope), target, math.nan)
+                )
     return fits
 
 
@@ -253,18 +280,24 @@ def _discretized(r: Tensor, t: Tensor, w: Tensor) -> Tensor:
     low, high = t.min(), t.max()
     upper, lower = (t - r + half) / w, (t - r - half) / w
     inside = torch.log((torch.sigmoid(upper) - torch.sigmoid(lower)).clamp_min(1e-12))
-    return -torch.where(t <= low + 1e-6, F.logsigmoid(upper), torch.where(t >= high - 1e-6, -F.softplus(lower), inside))
+    return -torch.where(
+        t <= low + 1e-6, F.logsigmoid(upper), torch.where(t >= high - 1e-6, -F.softplus(lower), inside)
+    )
 
 
 def _of_classes(seen: Observation, flat: Tensor, target: Tensor, K: int) -> list[Fit]:
-    """Logits of K classes for each pixel: the gradient is a (softmax − one-hot), along one of the dimensions."""
+    """Logits of K classes for each pixel: the gradient is a (softmax − one-hot), along one of the
+    dimensions.
+    """
     fits = []
     gradient, logits = seen.gradients[2][0], seen.params[0]
     for dim in range(1, logits.ndim):
         if logits.shape[dim] != K:
             continue
         p = torch.softmax(logits.detach(), dim)
-        hot = torch.zeros_like(p).scatter_(dim, (gradient / gradient.abs().max()).argmin(dim, keepdim=True), 1.0)
+        hot = torch.zeros_like(p).scatter_(
+            dim, (gradient / gradient.abs().max()).argmin(dim, keepdim=True), 1.0
+        )
         factor, error = fit(gradient, p - hot)
         if factor < 0:
             hot = torch.zeros_like(p).scatter_(dim, gradient.argmax(dim, keepdim=True), 1.0)
@@ -295,7 +328,10 @@ def _other_target(probe: Probe, seen: Observation, x: Tensor) -> Fit | None:
         return None
     r = seen.params[0].detach()
     other = (r + 0.5 * torch.ones_like(r) if not probe.ends_in_sigmoid else 0.5 * r + 0.2).requires_grad_()
-    here, there = seen.gradients[2][0].double(), probe.gradients_at(seen.mu, seen.s, [other])[1][2][0].double()
+    here, there = (
+        seen.gradients[2][0].double(),
+        probe.gradients_at(seen.mu, seen.s, [other])[1][2][0].double(),
+    )
     r, r2, flat = r.double(), other.detach().double(), x.double().flatten()
     shapes = {
         "Gaussian": (lambda r: r, torch.ones_like),
@@ -352,7 +388,9 @@ def _faults_of_likelihood(probe: Probe, best: Fit, one_is_wanted: bool) -> list[
         standardized = "x without its standardization, or another likelihood: " + WITH_A_SCALE["Gaussian"][2]
         right = standardized if low < 0 else None
         faults.append(Fault("data_outside_unit_interval", f"values from {low:g} to {high:g}", right))
-    elif name in ("Gaussian", "Laplace", "log-cosh", "Huber") or "for each pixel" in name and "sigmoid" not in name:
+    elif name in ("Gaussian", "Laplace", "log-cosh", "Huber") or (
+        "for each pixel" in name and "sigmoid" not in name
+    ):
         faults += _out_of_range(probe, low, high)
     return faults
 
@@ -402,7 +440,11 @@ def _wrong_target(probe: Probe, seen: Observation) -> list[Fault]:
             if others and (what == "image" or not _only_a_factor(probe, seen, x, factors, row)):
                 rows = f"row{'s' * (len(others) > 1)} {', '.join(map(str, others[:3]))}"
                 more = " …" if len(others) > 3 else ""
-                return [Fault("wrong_target", f"another {what} in row {row} changes the gradients in {rows}{more}")]
+                return [
+                    Fault(
+                        "wrong_target", f"another {what} in row {row} changes the gradients in {rows}{more}"
+                    )
+                ]
     if len(seen.params) > 1 or seen.params[0].numel() != x.numel():
         return []
     pixel = min(1, probe.D - 1)  # not a corner, which a transposed image keeps in its place
@@ -410,12 +452,16 @@ def _wrong_target(probe: Probe, seen: Observation) -> list[Fault]:
     there = changed(torch.where(here, mirrored, x), 1.0).any(0)
     if there.any() and not there[pixel]:
         other = int(there.nonzero()[0])
-        return [Fault("wrong_target", f"pixel {pixel} of an image is held against the params of pixel {other}")]
+        return [
+            Fault("wrong_target", f"pixel {pixel} of an image is held against the params of pixel {other}")
+        ]
     return []
 
 
 def _only_a_factor(probe: Probe, seen: Observation, x: Tensor, factors: Tensor, row: int) -> bool:
-    """Does a prediction change the gradients of the others by one common factor only, as an adaptive weight does?"""
+    """Does a prediction change the gradients of the others by one common factor only, as an adaptive
+    weight does?
+    """
     params = [(value.detach() * factors).requires_grad_() for value in seen.params]
     before, after = seen.gradients[2][0], probe.gradients_at(seen.mu, seen.s, params, x=x)[1][2][0]
     others = torch.arange(len(x), device=x.device) != row

@@ -105,11 +105,14 @@ class Diagnosis:
         """The result in a line."""
         if self.errors:
             count = len(self.errors)
-            return f"{count} thing{'s are' if count > 1 else ' is'} wrong: {', '.join(one.code for one in self.errors)}"
+            codes = ", ".join(one.code for one in self.errors)
+            return f"{count} thing{'s are' if count > 1 else ' is'} wrong: {codes}"
         weight = "" if self.beta is None else f", β = {self.beta:.3g}"
         what = f"{self.likelihood}{weight}" if self.likelihood else ""
-        if self.open or self.unchecked and not self.checks:
-            rest = f"not all could be checked; in the rest nothing wrong was found{': ' if what else ''}{what}"
+        if self.open or (self.unchecked and not self.checks):
+            rest = (
+                f"not all could be checked; in the rest nothing wrong was found{': ' if what else ''}{what}"
+            )
             return rest
         return f"nothing wrong found{': ' if what else ''}{what}"
 
@@ -119,7 +122,11 @@ class Diagnosis:
         right = [check.name for check in self.checks if check.status == "right"]
         if right:
             lines.append(folded(f"right: {', '.join(right)}"))
-        lines += [folded(f"open: {check.name}, because {check.because}") for check in self.checks if check.status == "open"]
+        lines += [
+            folded(f"open: {check.name}, because {check.because}")
+            for check in self.checks
+            if check.status == "open"
+        ]
         if not self.checks:
             lines += [folded(f"not checked: {text}") for text in self.unchecked]
         if self.weight:

@@ -52,7 +52,9 @@ class State:
     # What is found
 
     def _visit(self, value: object) -> None:
-        if value is None or isinstance(value, bool | int | float | complex | str | bytes | type | types.ModuleType):
+        if value is None or isinstance(
+            value, bool | int | float | complex | str | bytes | type | types.ModuleType
+        ):
             return
         if id(value) in self._seen:
             return
@@ -150,7 +152,9 @@ class State:
         with torch.no_grad():
             for record in self._values:
                 tensor, value, version = record
-                if tensor._version != version or id(tensor) in self._buffers and not torch.equal(tensor, value):
+                if tensor._version != version or (
+                    id(tensor) in self._buffers and not torch.equal(tensor, value)
+                ):
                     tensor.data.copy_(value)  # without a new version, which would break graphs that are kept
                     record[2] = tensor._version
         for generator, state in self._generators:
@@ -174,7 +178,7 @@ def _is_foreign(thing: object) -> bool:
     package = (getattr(thing, "__module__", None) or "").split(".")[0]
     if getattr(thing, "__module__", "") in ("vae_lib.diagnosis.gallery", "vae_lib.models"):
         return False
-    return package in FOREIGN or package in sys.stdlib_module_names and package != "__main__"
+    return package in FOREIGN or (package in sys.stdlib_module_names and package != "__main__")
 
 
 def _is_users(value: object) -> bool:
@@ -183,7 +187,9 @@ def _is_users(value: object) -> bool:
 
 
 class generators_kept:
-    """A context after which the global generators of torch, numpy and random are as before, on every device."""
+    """A context after which the global generators of torch, numpy and random are as before, on every
+    device.
+    """
 
     def __enter__(self) -> None:
         self._torch = torch.random.fork_rng(devices=range(torch.cuda.device_count()))

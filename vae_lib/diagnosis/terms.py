@@ -1,7 +1,8 @@
 """Finds the KL term in the loss by its gradient in mu and s: the factor b, and the meaning of s in it.
 
 The gradient is compared with that of a KL divergence to N(0, I), in closed form or estimated from z, for each
-meaning that s may have. Where none fits, it is asked what else the term may be: a wrong formula, or another aim.
+meaning that s may have. Where none fits, it is asked what else the term may be: a wrong formula, or another
+aim.
 """
 
 from __future__ import annotations
@@ -76,13 +77,18 @@ def log_ratio(mu: Tensor, s: Tensor, z: Tensor, meaning: str) -> Tensor:
 
 
 def _fits(seen: Observation, weights: Tensor | None) -> dict[tuple[str, bool], tuple[float, float]]:
-    """(meaning, estimated from z?) -> factor and error. `weights`, (L, B), are those of an importance bound."""
+    """(meaning, estimated from z?) -> factor and error. `weights`, (L, B), are those of an importance
+    bound.
+    """
     gradient, inputs = torch.cat([g.flatten() for g in seen.gradients[:2]]), [seen.mu, seen.s]
     mu, s = seen.mu.flatten(1), seen.s.flatten(1)
 
     def factor(value: Tensor) -> tuple[float, float]:
         slopes = gradients(value, inputs)
-        parts = [torch.zeros_like(one) if slope is None else slope for one, slope in zip(inputs, slopes, strict=True)]
+        parts = [
+            torch.zeros_like(one) if slope is None else slope
+            for one, slope in zip(inputs, slopes, strict=True)
+        ]
         return fit(gradient, torch.cat([part.flatten() for part in parts]))
 
     found = {}
@@ -97,7 +103,9 @@ def _fits(seen: Observation, weights: Tensor | None) -> dict[tuple[str, bool], t
     return found
 
 
-def kl_term(probe: Probe, seen: Observation, weights: Tensor | None = None, unit: float | None = None) -> KLTerm:
+def kl_term(
+    probe: Probe, seen: Observation, weights: Tensor | None = None, unit: float | None = None
+) -> KLTerm:
     """Finds the KL term by the gradients of the loss in mu and s.
 
     `unit` is the factor of the reconstruction term, in which factors of the KL term are told.
@@ -114,7 +122,7 @@ def kl_term(probe: Probe, seen: Observation, weights: Tensor | None = None, unit
             return masked
     if error > seen.tolerance:
         return _unknown(probe, seen, weights, unit)
-    if b < 0 or weights is None and not estimated:
+    if b < 0 or (weights is None and not estimated):
         aim = _capacity(probe, seen, b, meaning)
         if aim:
             return KLTerm(abs(b), meaning, [Fault("capacity", aim)], aim="a capacity")
@@ -188,9 +196,12 @@ def _near_the_prior(probe: Probe, seen: Observation, b: float, meaning: str) -> 
 
 def _unknown(probe: Probe, seen: Observation, weights: Tensor | None, unit: float) -> KLTerm:
     """A term of another aim, which couples images or dimensions or has another prior; or a wrong formula."""
-    in_mu, in_s, _ = seen.gradients
+    _in_mu, in_s, _ = seen.gradients
     if weights is not None:
-        return KLTerm(open="in a bound of several weighted draws it could not be told apart", aim="a bound of several draws")
+        return KLTerm(
+            open="in a bound of several weighted draws it could not be told apart",
+            aim="a bound of several draws",
+        )
     coupled = _coupled(probe, seen)
     if coupled:
         return KLTerm(aim=coupled, faults=[Fault("other_objective", coupled)], open=f"{coupled}")
@@ -204,12 +215,18 @@ def _unknown(probe: Probe, seen: Observation, weights: Tensor | None, unit: floa
     prior = _prior_of(probe, seen)
     if prior is not None:
         b, meaning, mean, variance, learned = prior
-        text = f"a KL divergence to N({mean}, {variance})" if mean and variance else "a KL divergence to a prior of its own for each"
+        text = (
+            f"a KL divergence to N({mean}, {variance})"
+            if mean and variance
+            else "a KL divergence to a prior of its own for each"
+        )
         if learned:
             return KLTerm(b, meaning, [Fault("other_objective", f"{text}: {learned}")], aim="another prior")
         return KLTerm(b, meaning, [Fault("kl_formula", f"that of {text}")], aim="another prior")
     if not in_s.any() and _value_moves(probe, seen, 1):
-        return KLTerm(faults=[Fault("kl_detached", "the term changes with logvar, but has no gradient in it")])
+        return KLTerm(
+            faults=[Fault("kl_detached", "the term changes with logvar, but has no gradient in it")]
+        )
     return KLTerm(faults=[Fault("kl_formula", _in_parts(seen, unit))])
 
 
@@ -240,7 +257,10 @@ def _coupled(probe: Probe, seen: Observation) -> str:
         mu[where] = mu[where] * 0.5 + 0.7
         after = probe.gradients_at(mu.requires_grad_(), seen.s, seen.params)[1]
         limit = max(SHARE_THAT_MOVES, seen.tolerance / 10 if probe.coarse else 0)
-        changes = [(a - b).abs() > limit * max(b.abs().max().item(), 1e-30) for a, b in zip(after[:2], base[:2], strict=True)]
+        changes = [
+            (a - b).abs() > limit * max(b.abs().max().item(), 1e-30)
+            for a, b in zip(after[:2], base[:2], strict=True)
+        ]
         return changes[0] | changes[1]
 
     if len(seen.mu) > 1 and moved((0,))[1:].any():
@@ -248,13 +268,18 @@ def _coupled(probe: Probe, seen: Observation) -> str:
     if probe.J > 1:
         flat = moved((slice(None), 0)).reshape(len(seen.mu), seen.mu.shape[1], -1)
         if flat[:, 1:].any():
-            return "a term that couples the latent dimensions, as a flow or a prior of several components does"
+            return (
+                "a term that couples the latent dimensions, as a flow or a prior of several components does"
+            )
     return ""
 
 
 def _prior_of(probe: Probe, seen: Observation):
     """b, the meaning of s, mean and variance of a Gaussian prior other than N(0, I); None if it is none."""
-    at = [probe.gradients_at((seen.mu.detach() + step).requires_grad_(), seen.s, seen.params)[1] for step in (0, 1, -1)]
+    at = [
+        probe.gradients_at((seen.mu.detach() + step).requires_grad_(), seen.s, seen.params)[1]
+        for step in (0, 1, -1)
+    ]
     slope, back = (at[1][0] - at[0][0]).double(), (at[0][0] - at[2][0]).double()
     if not (slope > 0).all() or ((slope - back).abs() > 20 * seen.tolerance * slope.abs()).any():
         return None
@@ -267,10 +292,14 @@ def _prior_of(probe: Probe, seen: Observation):
         if b.mean() > 0 and b.std() < SAME_FACTOR * b.mean().abs():
             b = b.mean()
             variance = b / slope
-            same = all(v.std() < SAME_FACTOR * (v.abs().mean() + 1) for v in (mean, variance)) or mean.numel() == 1
+            same = (
+                all(v.std() < SAME_FACTOR * (v.abs().mean() + 1) for v in (mean, variance))
+                or mean.numel() == 1
+            )
+            loss = probe.gradients_at(seen.mu, seen.s, seen.params)[0].loss
             learned = [
                 name for _, (name, p) in probe.parameters.items()
-                if p.requires_grad and gradients(probe.gradients_at(seen.mu, seen.s, seen.params)[0].loss, [p])[0] is not None
+                if p.requires_grad and gradients(loss, [p])[0] is not None
             ]  # fmt: skip
             why = f"its prior has parameters, {', '.join(learned[:3])}" if learned else ""
             rows = mean.flatten(1)
@@ -282,7 +311,9 @@ def _prior_of(probe: Probe, seen: Observation):
 
 
 def _prior_of_estimate(seen: Observation):
-    """b, the meaning of s and the prior's variance, where the term is log q(z|x) − log p(z) with one of another width."""
+    """b, the meaning of s and the prior's variance, where the term is log q(z|x) − log p(z) with one
+    of another width.
+    """
     if seen.z is None or not seen.z.requires_grad:
         return None
     gradient = torch.cat([g.flatten() for g in seen.gradients[:2]]).double()
@@ -294,7 +325,14 @@ def _prior_of_estimate(seen: Observation):
         columns = []
         for value in (log_q, square):
             parts = gradients(value, inputs)
-            columns.append(torch.cat([(torch.zeros_like(one) if part is None else part).flatten() for one, part in zip(inputs, parts, strict=True)]))
+            columns.append(
+                torch.cat(
+                    [
+                        (torch.zeros_like(one) if part is None else part).flatten()
+                        for one, part in zip(inputs, parts, strict=True)
+                    ]
+                )
+            )
         both = torch.stack(columns, 1).double()
         solved = torch.linalg.lstsq(both, gradient[:, None]).solution[:, 0]
         error = (both @ solved - gradient).norm() / gradient.norm()

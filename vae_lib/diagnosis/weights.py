@@ -20,7 +20,8 @@ MARGIN_OF_VALUE = 1e-4  # how far the loss may be from the sum of its two terms,
 # A weight of 1 is the usual unit of a squared error; it is absurd only where σ is so many times the most that
 # data in their range can deviate. Any other weight is, beyond that most.
 MOST_OF_UNIT = 4.0
-# σ below two grey levels of 256, and below a tenth of what J linear dimensions leave over, is absurdly narrow.
+# σ below two grey levels of 256, and below a tenth of what J linear dimensions leave over, is absurdly
+# narrow.
 TWO_LEVELS, SHARE_OF_REST = 2 / 255, 0.1
 
 
@@ -70,7 +71,7 @@ def weight(
     wide = "" if known else _too_wide(reconstruction, scale, averages)
     narrow = "" if known else _too_narrow(probe, reconstruction, scale, averages)
     per_pixel = D > 1 and near(averages.factor_of_nll * D, 1, 2)
-    if per_pixel and (known or wide and not near(averages.factor_of_kl * D, 1)):
+    if per_pixel and (known or (wide and not near(averages.factor_of_kl * D, 1))):
         # With a scale, a mean may be a choice; or the whole loss may be per pixel, which changes nothing.
         causes["pixel_mean"] = D
         said["pixel_mean"] = (found,) if known else (f"{found}: {wide}", WITH_A_SCALE[name][2])
@@ -82,7 +83,9 @@ def weight(
             causes["kl_mean_over_latents"] = 1 / J
         elif not all_ and (known or near_unit or wide or narrow):
             causes["kl_mean_over_latents"] = 1 / n
-            said["kl_mean_over_latents"] = (f"{found}: a mean over {n} of the J = {J}, so {n} times too little",)
+            said["kl_mean_over_latents"] = (
+                f"{found}: a mean over {n} of the J = {J}, so {n} times too little",
+            )
     unit = near(averages.factor_of_nll, 1, 2)
     if D > 1 and near(averages.factor_of_kl * D, 1) and unit and D != n:
         causes["kl_mean_over_pixels"] = 1 / D
@@ -114,7 +117,7 @@ def weight(
         return Weight(None, faults(causes), words, scale, averages)
     if mixed:  # whatever the weight is today, another batch has another
         certain = [code for code in causes if code in ("constant_batch", "batch_sums_differ")]
-        if near(ratio, 1) or certain == ["constant_batch"] and near(ratio, causes["constant_batch"]):
+        if near(ratio, 1) or (certain == ["constant_batch"] and near(ratio, causes["constant_batch"])):
             return Weight(b / a, faults(certain), words, averages=averages)
     if reconstruction.trained and near(ratio, 0.5):
         return Weight(b / a, [Fault("learned_scale", reconstruction.trained)], words, averages=averages)
@@ -135,7 +138,9 @@ def _near(value: float, *wanted: float, margin: float) -> bool:
 
 
 def _constant(averages, ratio, a: float, b: float, causes: dict, near) -> int | None:
-    """The whole number by which the term that is not averaged over the batch is divided, None where it is none."""
+    """The whole number by which the term that is not averaged over the batch is divided, None where it
+    is none.
+    """
     whole, divided = (averages.factor_of_nll, b) if averages.nll_over_batch else (averages.factor_of_kl, a)
     for other in (1.0, *(1 / f for f in causes.values()), *causes.values()):
         number = whole / divided * other
@@ -153,12 +158,17 @@ def _averages(probe: Probe, seen: Observation, a: float, b: float, near: Callabl
         first_half = _first_half(probe, twice.gradients[2][0])
         nll_over_batch = near(_norm_ratio(first_half, seen.gradients[2][0]), 0.5)
         kl_over_batch = near(_norm_ratio(twice.gradients[0][:rows], seen.gradients[0]), 0.5)
-        if twice.random:  # z differs between the two, and with it the gradients: the means of many are compared
+        if (
+            twice.random
+        ):  # z differs between the two, and with it the gradients: the means of many are compared
             kl_over_batch = near(_norm_ratio(twice.gradients[0], seen.gradients[0]) / math.sqrt(2), 0.5) or (
                 abs(_norm_ratio(twice.gradients[0], seen.gradients[0]) / math.sqrt(2) - 0.5) < 0.15
             )
     except Exception as error:  # the step takes this batch only
-        probe.same_size_only = probe.same_size_only or f"{type(error).__name__}: {str(error).splitlines()[0][:120] if str(error) else ''}"
+        probe.same_size_only = (
+            probe.same_size_only
+            or f"{type(error).__name__}: {str(error).splitlines()[0][:120] if str(error) else ''}"
+        )
         known = False
         nll_over_batch = kl_over_batch = near(abs(a) * count, 1, 2, 1 / probe.D, 2 / probe.D)
     of_nll = abs(a) * (count if nll_over_batch else 1)
@@ -167,12 +177,17 @@ def _averages(probe: Probe, seen: Observation, a: float, b: float, near: Callabl
     if seen.mu.ndim > 2:  # maps: which of the dimensions are averaged is seen from the factor
         channels, places = seen.mu.shape[1], J // seen.mu.shape[1]
         latents, n = next(
-            ((True, size) for size in (J, places, channels) if size > 1 and near(of_kl, 1 / size, 2 / size)), (False, J)
+            ((True, size) for size in (J, places, channels) if size > 1 and near(of_kl, 1 / size, 2 / size)),
+            (False, J),
         )
     else:
         try:
             in_mu = probe.observe(columns=2).gradients[0][:, : seen.mu.shape[1]]
-            latents = near(_norm_ratio(in_mu, seen.gradients[0]), 0.5) if not seen.random else J > 1 and near(of_kl, 1 / J)
+            latents = (
+                near(_norm_ratio(in_mu, seen.gradients[0]), 0.5)
+                if not seen.random
+                else J > 1 and near(of_kl, 1 / J)
+            )
         except Exception:  # the step works for J latent dimensions only
             latents = J > 1 and near(of_kl, 1 / J, 2 / J)
     return Averages(nll_over_batch, kl_over_batch, latents, n, of_nll, of_kl, known)
@@ -204,7 +219,9 @@ def _spread(reconstruction: ReconstructionTerm) -> tuple[float, float]:
     return reconstruction.target.double().std(correction=0).item(), (high - low) / 2
 
 
-def _in_words(probe: Probe, reconstruction: ReconstructionTerm, ratio: float, beta: float, scale: float | None) -> str:
+def _in_words(
+    probe: Probe, reconstruction: ReconstructionTerm, ratio: float, beta: float, scale: float | None
+) -> str:
     """The net weight in a sentence, whatever factors it comes from."""
     if scale is None:
         if _near(ratio * beta, 1, margin=MARGIN):
@@ -212,7 +229,11 @@ def _in_words(probe: Probe, reconstruction: ReconstructionTerm, ratio: float, be
         return f"the KL term weighs {ratio * beta:.3g} times what it does in the ELBO"
     symbol, power, _ = WITH_A_SCALE[reconstruction.likelihood]
     spread, _ = _spread(reconstruction)
-    fitting = f"; for a {symbol} of that size the same loss has β = {ratio * beta / spread ** (1 / power):.3g}" if spread > 0 else ""
+    fitting = (
+        f"; for a {symbol} of that size the same loss has β = {ratio * beta / spread ** (1 / power):.3g}"
+        if spread > 0
+        else ""
+    )
     return (
         f"it is a choice of {symbol}, see (7.6): here {symbol} = {scale:.3g} if β = {beta:g}; "
         f"the pixels' own standard deviation is {spread:.3g}{fitting}"
@@ -236,7 +257,8 @@ def _too_wide(reconstruction: ReconstructionTerm, scale: float, averages: Averag
     if not scale > most * (MOST_OF_UNIT if _is_unit(averages) else 1.0) * (1 + 1e-6) or most == 0:
         return ""
     average = "root mean square" if power == 0.5 else "mean"
-    return f"{symbol} = {scale:.3g}, where pixels from {low:.2f} to {high:.2f} deviate by {most:.2f} at most, {average}"
+    pixels = f"pixels from {low:.2f} to {high:.2f} deviate by {most:.2f} at most, {average}"
+    return f"{symbol} = {scale:.3g}, where {pixels}"
 
 
 def _too_narrow(probe: Probe, reconstruction: ReconstructionTerm, scale: float, averages: Averages) -> str:
@@ -258,7 +280,9 @@ def _too_narrow(probe: Probe, reconstruction: ReconstructionTerm, scale: float, 
     )
 
 
-def wrong_constant(probe: Probe, seen: Observation, reconstruction: ReconstructionTerm, kl: KLTerm) -> tuple[list[Fault], str]:
+def wrong_constant(
+    probe: Probe, seen: Observation, reconstruction: ReconstructionTerm, kl: KLTerm
+) -> tuple[list[Fault], str]:
     """Is the value of the loss that of its two terms, or is a constant missing? And what else it has."""
     a, b = reconstruction.weight, kl.weight
     value = kl_of(seen.mu, seen.s, kl.meaning).sum().item()
@@ -296,7 +320,10 @@ def learned_scale(probe: Probe, seen: Observation, term: ReconstructionTerm) -> 
     """
     if term.likelihood not in ("Gaussian", "Laplace") or probe.draws > 1:
         return None
-    r, target = seen.params[0].detach(), probe.target(term.target, seen.params[0]).reshape(seen.params[0].shape)
+    r, target = (
+        seen.params[0].detach(),
+        probe.target(term.target, seen.params[0]).reshape(seen.params[0].shape),
+    )
     wide = [(target + 2 * (r - target)).requires_grad_()]
     parameters = [p for _, p in probe.parameters.values() if p.requires_grad]
     losses = [probe.gradients_at(seen.mu, seen.s, params)[0].loss for params in (seen.params, wide)]
@@ -313,7 +340,9 @@ def learned_scale(probe: Probe, seen: Observation, term: ReconstructionTerm) -> 
     totals = [sum(pair[number].double().sum().item() for number in scales) for pair in slopes]
     slope = (totals[1] - totals[0]) / (errors[1] - errors[0])
     rest = totals[0] - slope * errors[0]
-    names = ", ".join(name for key, (name, p) in probe.parameters.items() if any(p is parameters[n] for n in scales))
+    names = ", ".join(
+        name for key, (name, p) in probe.parameters.items() if any(p is parameters[n] for n in scales)
+    )
     name, what = f"{term.likelihood} with a learned scale", f"the scale is learned ({names})"
     if abs(rest) < 1e-4 * abs(slope * errors[0]):
         found = "the derivative in the scale is never 0: ln σ is missing, so σ grows without end"
@@ -323,9 +352,7 @@ def learned_scale(probe: Probe, seen: Observation, term: ReconstructionTerm) -> 
         found = "ln σ has the wrong sign: the scale runs away"
         return LearnedScale(name, what, None, [Fault("learned_scale", found)])
     scale = (coefficient / term.weight) ** (1 / power)
-    trained = (
-        f"ln σ weighs twice what it should against the error: σ settles where σ is the squared error ({names})"
-    )
+    trained = f"ln σ weighs twice what it should: σ, and not σ², settles at the squared error ({names})"
     return LearnedScale(name, f"{what}: now {scale:.3g}", coefficient, doubled=trained)
 
 
@@ -333,11 +360,17 @@ def _of_the_error(probe, seen, term, wide, errors: list[float], count: int) -> L
     """Is the scale computed from the error of the batch?"""
     gradient = probe.gradients_at(seen.mu, seen.s, wide)[1][2][0]
     before = seen.gradients[2][0]
-    factor = fit(gradient, before)[0] / (2 if term.likelihood == "Gaussian" else 1)  # the new factor, relative
+    factor = fit(gradient, before)[0] / (
+        2 if term.likelihood == "Gaussian" else 1
+    )  # the new factor, relative
     if abs(factor - 1) < 0.01:
         return None
     if abs(factor * errors[1] / errors[0] - 1) < 0.02:
         coefficient = term.weight * errors[0] * (2 if term.likelihood == "Gaussian" else 1) / count
-        return LearnedScale(f"{term.likelihood} with the scale of the batch's own error", "the scale is computed from the error", coefficient)
+        return LearnedScale(
+            f"{term.likelihood} with the scale of the batch's own error",
+            "the scale is computed from the error",
+            coefficient,
+        )
     words = "the weight of the reconstruction term depends on its own error"
     return LearnedScale(term.likelihood, words, None, [Fault("other_objective", words)])
