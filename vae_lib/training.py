@@ -96,7 +96,8 @@ def fit(
 
     Raises:
         ValueError: x is not (N, D), is empty or not allowed by the likelihood, the model has no
-            likelihood, its decoder ends in a sigmoid where the likelihood takes logits, or a number is out of range.
+            likelihood, its decoder ends in a sigmoid where the likelihood takes logits, or a number is out
+            of range.
         TrainingFailed: the loss became NaN or infinite; the history is attached.
 
     Source: book section "The five steps", equation (8.1).

@@ -20,8 +20,8 @@ from vae_lib.diagnosis import adapt
 # Operations by their names in torch.
 SOURCES = set("randn randn_like normal_ rand rand_like uniform_ _standard_normal".split())
 PASSING = set(
-    "to float double half bfloat16 type type_as cuda cpu view reshape flatten expand expand_as broadcast_to repeat "
-    "repeat_interleave tile unsqueeze squeeze contiguous detach clone requires_grad_ __get__".split()
+    "to float double half bfloat16 type type_as cuda cpu view reshape flatten expand expand_as broadcast_to "
+    "repeat repeat_interleave tile unsqueeze squeeze contiguous detach clone requires_grad_ __get__".split()
 )
 ADDING = set("add add_ __add__ __radd__ __iadd__ addcmul addcmul_".split())
 MULTIPLYING = set("mul mul_ __mul__ __rmul__ __imul__ multiply".split())
@@ -38,9 +38,9 @@ TO_LOSS = PASSING - {"__get__"} | set(
     "log log1p clamp clamp_ exp logsigmoid log_softmax neg permute transpose broadcast_tensors".split()
 )
 COMPARING = set(
-    "sub sub_ __sub__ __rsub__ mul __mul__ __rmul__ binary_cross_entropy binary_cross_entropy_with_logits mse_loss "
-    "l1_loss smooth_l1_loss huber_loss cross_entropy nll_loss poisson_nll_loss gaussian_nll_loss xlogy gather kl_div "
-    "eq".split()
+    "sub sub_ __sub__ __rsub__ mul __mul__ __rmul__ binary_cross_entropy binary_cross_entropy_with_logits "
+    "mse_loss l1_loss smooth_l1_loss huber_loss cross_entropy nll_loss poisson_nll_loss gaussian_nll_loss "
+    "xlogy gather kl_div eq".split()
 )
 
 

@@ -143,6 +143,10 @@ class Probe:
         torch.distributions.Distribution.set_default_validate_args(False)
         if hasattr(torch.compiler, "set_stance"):
             self._stack.enter_context(torch.compiler.set_stance("force_eager"))
+        for optimizer in self._state.optimizers:
+            optimizer.step = lambda *args, **kwargs: None
+        for _, parameter in self.parameters.values():
+            parameter.grad = None  # an optimizer that is not seen has nothing to do either
         self.inner.train()
         return self
 
