@@ -196,7 +196,7 @@ def test_an_image_given_for_the_prediction_is_recognized_in_both_cross_entropies
     (finding,) = diagnose(Tutorial(), with_probabilities, grey, **options).findings
     assert finding.code == "arguments_swapped"
     assert finding.found == "the gradient of binary_cross_entropy(x, params)"
-    (finding,) = diagnose(Tutorial(), with_probabilities, grey.round()).findings
+    (finding,) = diagnose(Tutorial(), with_probabilities, grey.round(), **options).findings
     assert (finding.code, finding.found) == ("not_finite", "infinite slopes in params")
 
 

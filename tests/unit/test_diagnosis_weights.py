@@ -174,7 +174,7 @@ def test_the_scale_that_a_weight_implies_is_given():
         "deviation is "
         "0.279; for a σ of that size the same loss has β = 0.643"
     )
-    assert diagnose(program, with_weight(100), x, beta=50).likelihood == "Gaussian, σ = 1 if β = 50"
+    assert diagnose(program, with_weight(10), x, beta=50).likelihood == "Gaussian, σ = 0.316 if β = 50"
 
     def laplace(params, x, mu, logvar):
         return (params - x).abs().sum() / len(x) + 0.2 * kl_terms(mu, logvar).sum(1).mean()

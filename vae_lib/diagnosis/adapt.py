@@ -174,6 +174,11 @@ def argument_order(loss: Callable, batch: Batch, order: Sequence[str] | None = N
         parts = len(batch.given) if isinstance(batch.given, tuple | list) else 0
         if isinstance(getattr(loss, "__self__", None), nn.Module) and parts == 2 and roles[0] != "model":
             return "first", "second"
+        if "params" in roles:
+            raise ValueError(
+                "a loss of two arguments must be the whole step, loss(model, x): this one has "
+                f"({', '.join(names)}), and no KL term can be in it"
+            )
         return "model", "batch"
     if len(names) == 3 and roles[0] == "model" and roles[2] in ("beta", "index"):
         return "model", "batch", roles[2]

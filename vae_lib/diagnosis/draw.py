@@ -29,9 +29,7 @@ class Draws:
 
     def __init__(self, probe: Probe):
         self.probe = probe
-        pixels = (
-            probe.D if all(site.direct for site in probe.sites.values()) and not probe.births else 8 * probe.D
-        )
+        pixels = probe.D if probe.runs_without_networks else 8 * probe.D
         most = min(MOST_IMAGES, max(LEAST_IMAGES, MOST_PIXELS // pixels))
         counts = [most] if most != probe.batch.count else []
         for count in (*counts, probe.batch.count):

@@ -51,7 +51,7 @@ class Op:
     """
 
     region: str
-    index: int
+    index: str
     name: str
     inputs: list[Tensor]
     outputs: list[Tensor]
@@ -62,16 +62,14 @@ class Trace(TorchFunctionMode):
     of them.
     """
 
-    def __init__(self, births: dict[tuple[str, int, int], Tensor] | None = None, keep: bool = False):
+    def __init__(self, births: dict[tuple[str, str, int], Tensor] | None = None, keep: bool = False):
         super().__init__()
         self.births, self.keep, self.ops = births or {}, keep, []
-        self.regions, self.counts, self.used = ["step"], {"step": 0}, {}
+        self.regions, self.counts, self.used = ["step"], {}, {}
 
     def __torch_function__(self, func: Callable, types: tuple, args: tuple = (), kwargs: dict | None = None):
         out = func(*args, **(kwargs or {}))
-        region = self.regions[-1]
-        index = self.counts[region]
-        self.counts[region] = index + 1
+        region, index = self.regions[-1], self._count(func)
         if self.keep:
             outputs = _tensors(out)
             if outputs:
@@ -93,15 +91,23 @@ class Trace(TorchFunctionMode):
                 out = type(out)(parts) if type(out) in (tuple, list) else tuple(parts)
         return out
 
-    def _chosen(self, region: str, index: int, number: int, real: Tensor) -> Tensor:
+    def _count(self, func: Callable) -> str:
+        """The name of the operation and how often it came before, so that others may come and go in between."""
+        key = self.regions[-1], getattr(func, "__name__", str(func))
+        self.counts[key] = self.counts.get(key, 0) + 1
+        return f"{key[1]} {self.counts[key]}"
+
+    def _chosen(self, region: str, index: str, number: int, real: Tensor) -> Tensor:
         value = self.births[region, index, number]
+        if value.shape[1:] != real.shape[1:] and value.shape[-1:] != real.shape[-1:]:
+            return real  # another operation than in the first run
         self.used[region, index, number] = True
         return like(value, real)
 
     def enter(self, region: str) -> None:
         """From here on operations count apart, in this region."""
         self.regions.append(region)
-        self.counts[region] = 0
+        self.counts = {key: count for key, count in self.counts.items() if key[0] != region}
 
     def leave(self) -> None:
         """The region ends."""
@@ -259,7 +265,7 @@ class Search:
         self.noise = self._from_noise()
         self.data = {id(value) for value in x}
 
-    def birth(self, tensor: Tensor, first: bool = True) -> tuple[str, int, int] | None:
+    def birth(self, tensor: Tensor, first: bool = True) -> tuple[str, str, int] | None:
         """The operation that returned this tensor, None where it was not seen."""
         numbers = self.made.get(id(tensor))
         if not numbers:
@@ -348,7 +354,8 @@ class Search:
             if others and ((op.name in COMPARING and from_x) or known):
                 for other in others:
                     root = self.root(other, number, TO_LOSS, ONE_MINUS)
-                    if root.numel() % pixels == 0 and all(root is not one for one in found):
+                    classes = op.name in ("cross_entropy", "nll_loss")
+                    if (classes or root.numel() % pixels == 0) and all(root is not one for one in found):
                         found.append(root)
                         derived |= self._after(root)
         return found

@@ -121,7 +121,7 @@ class Probe:
         self.was_training = self.inner.training
         self.parameters = {id(value): (name, value) for name, value in self.inner.named_parameters()}
         self.sites: dict[str, Site] = {}
-        self.births: dict[tuple[str, int, int], str] = {}
+        self.births: dict[tuple[str, str, int], str] = {}
         self.decode_range = (-math.inf, math.inf)  # see nets.output_range
         self.took: list[str] = []
         self.runs = 0
@@ -576,6 +576,11 @@ class Probe:
     # What is known of the model after the first run
 
     @property
+    def runs_without_networks(self) -> bool:
+        """Do the networks stand still where values are chosen for all that they put out?"""
+        return all(site.direct for site in self.sites.values()) and set(self.births.values()) <= {"seen z"}
+
+    @property
     def ends_in_sigmoid(self) -> bool:
         """Are all outputs of decode between 0 and 1, so that they can be probabilities only?"""
         low, high = self.decode_range
@@ -735,10 +740,24 @@ class Probe:
                 given[role] = value
             else:
                 unknown.append(value)
-        for role in ("params", "mu", "logvar"):
+        if "z" not in given and len(unknown) > sum(role not in given for role in ("params", "mu", "logvar")):
+            given |= self._drawn_among(unknown)
+        for role in ("params", "mu", "logvar", "z"):
             if role not in given and unknown:
                 given[role] = unknown.pop(0)
         return given
+
+    def _drawn_among(self, tensors: list) -> dict[str, Tensor]:
+        """z, the tensor that is computed from two others of its shape; it is taken out of the list."""
+        for number, value in enumerate(tensors):
+            same = [
+                one
+                for one in tensors
+                if isinstance(one, Tensor) and one.shape == getattr(value, "shape", None)
+            ]
+            if sum(self._of(value, one) for one in same) >= 2:
+                return {"z": tensors.pop(number)}
+        return {}
 
     def _call(self, site: Site, *args, **kwargs):
         """Runs in place of a named function or module: the chosen values, if any; records the call."""
@@ -867,9 +886,9 @@ class Watching(Trace):
         self.watched, self.seen = watched, {}
 
     def __torch_function__(self, func: Callable, types: tuple, args: tuple = (), kwargs: dict | None = None):
-        region = self.regions[-1]
-        index = self.counts[region]
         out = super().__torch_function__(func, types, args, kwargs)
+        region, name = self.regions[-1], getattr(func, "__name__", str(func))
+        index = f"{name} {self.counts.get((region, name), 0)}"
         for (where, at, number), role in self.watched.items():
             if (where, at) == (region, index):
                 found = out[number] if isinstance(out, tuple | list) else out

@@ -16,6 +16,7 @@ from vae_lib.diagnosis.reconstruction import WITH_A_SCALE, ReconstructionTerm
 from vae_lib.diagnosis.terms import KLTerm, fit, kl_of
 
 MARGIN = 0.02  # how far a factor may be from the one it is taken for, relative
+ALIKE = 0.3  # the same for sizes of gradients that depend on z
 MARGIN_OF_VALUE = 1e-4  # how far the loss may be from the sum of its two terms, relative
 # A weight of 1 is the usual unit of a squared error; it is absurd only where σ is so many times the most that
 # data in their range can deviate. Any other weight is, beyond that most.
@@ -156,14 +157,14 @@ def _averages(probe: Probe, seen: Observation, a: float, b: float, near: Callabl
     try:
         twice = probe.observe(rows=2)
         first_half = _first_half(probe, twice.gradients[2][0])
-        nll_over_batch = near(_norm_ratio(first_half, seen.gradients[2][0]), 0.5)
-        kl_over_batch = near(_norm_ratio(twice.gradients[0][:rows], seen.gradients[0]), 0.5)
-        if (
-            twice.random
-        ):  # z differs between the two, and with it the gradients: the means of many are compared
-            kl_over_batch = near(_norm_ratio(twice.gradients[0], seen.gradients[0]) / math.sqrt(2), 0.5) or (
-                abs(_norm_ratio(twice.gradients[0], seen.gradients[0]) / math.sqrt(2) - 0.5) < 0.15
-            )
+        of_nll = _norm_ratio(first_half, seen.gradients[2][0])
+        if twice.random:  # z differs between the two: the sizes are compared, of twice as many numbers
+            of_kl = _norm_ratio(twice.gradients[0], seen.gradients[0]) / math.sqrt(2)
+        else:
+            of_kl = _norm_ratio(twice.gradients[0][:rows], seen.gradients[0])
+        alike = abs(of_kl / of_nll - 1) < (ALIKE if twice.random else MARGIN) if of_nll else False
+        nll_over_batch = of_nll < 0.75 if alike else near(of_nll, 0.5)
+        kl_over_batch = nll_over_batch if alike else near(of_kl, 0.5) or (twice.random and of_kl < 0.75)
     except Exception as error:  # the step takes this batch only
         probe.same_size_only = (
             probe.same_size_only
