@@ -69,6 +69,8 @@ class Trace(TorchFunctionMode):
 
     def __torch_function__(self, func: Callable, types: tuple, args: tuple = (), kwargs: dict | None = None):
         out = func(*args, **(kwargs or {}))
+        if isinstance(out, Tensor) and not out.ndim and not out.is_floating_point():
+            return out  # a batch norm counts its batches in train mode only
         region, index = self.regions[-1], self._count(func)
         if self.keep:
             outputs = _tensors(out)
@@ -92,7 +94,7 @@ class Trace(TorchFunctionMode):
         return out
 
     def _count(self, func: Callable) -> str:
-        """The name of the operation and how often it came before, so that others may come and go in between."""
+        """The name of the operation and how often it came, so that others may come and go in between."""
         key = self.regions[-1], getattr(func, "__name__", str(func))
         self.counts[key] = self.counts.get(key, 0) + 1
         return f"{key[1]} {self.counts[key]}"

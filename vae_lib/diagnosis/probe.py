@@ -418,7 +418,7 @@ class Probe:
     def _unfit(self, count: int) -> Fault | None:
         """Outputs whose shapes do not fit, and numbers that are not finite."""
         mu, s, params, pixels = self._mu, self._s, self._params, self.x[0].numel()
-        self.not_diagonal = ""
+        self.not_diagonal, self.not_finite = "", None
         if mu.shape != s.shape and mu.numel() and s.numel() > mu.numel() and s.numel() % mu.numel() == 0:
             shapes = f"mu {require.shape_of(mu)}, and {require.shape_of(s)} beside it"
             self.not_diagonal = f"q(z|x) is not a diagonal Gaussian: {shapes}"
@@ -426,7 +426,11 @@ class Probe:
         z = self._decode_call.inputs[0] if self._decode_call and self._decode_call.inputs else self._z
         values = {"x": self.x, "mu": mu, "logvar": s, "params": params[0], "the loss": self.first.loss}
         bad = [name for name, value in values.items() if not torch.isfinite(value.float()).all()]
-        if bad:
+        if bad == ["the loss"] and mu.shape == s.shape:  # perhaps an overflow: other values tell
+            largest = s.detach().abs().max().item()
+            found = f"NaN or infinity in the loss, where logvar is up to {largest:.3g}"
+            self.not_finite = Fault("not_finite", found)
+        elif bad:
             return Fault("not_finite", f"NaN or infinity in {', '.join(bad)}")
         if mu.shape != s.shape or any(value.numel() < count * pixels for value in params[:1]):
             named = {"x": self.x[:1].expand(count, *self.x.shape[1:]), "mu": mu, "logvar": s}
