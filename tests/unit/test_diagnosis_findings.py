@@ -138,13 +138,14 @@ def test_the_text_of_a_finding():
     ("diagnosis", "text"),
     [
         (Diagnosis(()), "nothing wrong found"),
-        (Diagnosis((), unchecked=("the width",), checks=(Check("draw", "open", "the width"), Check("weight", "right"))),
+        (Diagnosis((), checks=(Check("draw", "open", "the width"), Check("weight", "right"))),
          "not all could be checked; in the rest nothing wrong was found\nright: weight\n"
          "open: draw, because the width"),
         (Diagnosis((), "Laplace"), "nothing wrong found: Laplace"),
         (Diagnosis((), "Laplace", 4.5678), "nothing wrong found: Laplace, β = 4.57"),
         (Diagnosis((), "Laplace", 4.0, ("the width", "the rest")),
-         "not all could be checked; in the rest nothing wrong was found: Laplace, β = 4\nnot checked: the width\nnot checked: the rest"),
+         "not all could be checked; in the rest nothing wrong was found: Laplace, β = 4\n"
+         "not checked: the width\nnot checked: the rest"),
     ],
 )  # fmt: skip
 def test_the_text_of_a_diagnosis(diagnosis, text):

@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
@@ -104,7 +105,7 @@ class _Examination:
             why = "the first step is not as it should be"
             self.open = dict.fromkeys(CHECKS, why)
             self.faults["ranges"].append(fault)
-            return self._diagnosis(partly=True)
+            return self._diagnosis()
         if probe.not_diagonal:
             self._without_kl(probe.not_diagonal)
             return self._diagnosis()
@@ -112,6 +113,12 @@ class _Examination:
         self._optimizer()
         self._try("ranges", self._ranges)
         seen = probe.observe()
+        if probe.not_finite and not math.isfinite(seen.loss):
+            self.open = dict.fromkeys(CHECKS, "the loss is not finite, whatever the networks put out")
+            self.faults["ranges"] = [Fault("not_finite", "NaN or infinity in the loss")]
+            return self._diagnosis()
+        if probe.not_finite:
+            self.faults["ranges"].append(probe.not_finite)
         annealed = self._try("weight", lambda: aims.annealing(probe, seen))
         if annealed:
             seen = probe.observe()
@@ -265,6 +272,7 @@ class _Examination:
         if not found & {
             "output_range",
             "data_outside_unit_interval",
+            "not_finite",
         }:  # then the scale of the data is the cause
             self.faults["ranges"] += nets.unstable(probe, kl.meaning, term.likelihood)
         self.faults["gradient paths"] += nets.bypass(probe, seen)
@@ -298,7 +306,7 @@ class _Examination:
 
     # The result
 
-    def _diagnosis(self, partly: bool = False) -> Diagnosis:
+    def _diagnosis(self) -> Diagnosis:
         probe = self.probe
         faults = [fault for name in ORDER for fault in self.faults[name]]
         unique = list({fault.code: fault for fault in reversed(faults)}.values())[::-1] if faults else []

@@ -46,7 +46,7 @@ FINDINGS = {
     "optimizer_lacks": ("The optimizer does not hold all parameters that the loss has a gradient in: "
         "these stay untrained.",
         "all parameters of both networks in the optimizer", "(8.1)",
-        "optimizer = torch.optim.Adam(model.parameters())"),
+        "give model.parameters() to the optimizer"),
     "unstable": ("One step away the numbers overflow: training may end in NaN.",
         "finite numbers far from the first step, too", "(7.2)",
         'nll = F.binary_cross_entropy_with_logits(params, x, reduction="sum") / len(x)'),
@@ -98,15 +98,17 @@ FINDINGS = {
         "the number of images in this batch", "(8.1)", "loss = (nll + kl).mean()  # both of shape (B,)"),
     "sigma_too_wide": (
         "The KL term weighs so much that a blank image is the best reconstruction: z will be ignored.",
-        "a σ about as large as the error that is left over", "(7.5), (7.6)", ""),
+        "a σ about as large as the error that is left over", "(7.5), (7.6)",
+        "the squared error over 2 sigma**2, with sigma near the error that is left over"),
     "sigma_too_narrow": (
         "The KL term weighs next to nothing: the codes will not come near the prior, and samples will "
             "be garbage.",
-        "a σ about as large as the error that is left over", "(7.5), (7.6)", ""),
+        "a σ about as large as the error that is left over", "(7.5), (7.6)",
+        "the squared error over 2 sigma**2, with sigma near the error that is left over"),
     "learned_scale": ("The scale that is learned is not that of a likelihood: it runs away, or settles "
         "at a wrong value.",
         "(x − r)²/(2σ²) + ln σ for each pixel", "(7.4), (7.5)",
-        "nll = (((x - r) / sigma).pow(2) / 2 + sigma.log()).sum() / len(x)"),
+        "the sum of ((x - r) / sigma)**2 / 2 + log(sigma) over all pixels"),
     "loss_constant": ("The loss trains what it should, but its value is not minus the ELBO.",
         "−log p(x|z) + KL, with the −1 of each latent dimension", "(3.4), (4.5)", KL_LINE),
     # The reconstruction term

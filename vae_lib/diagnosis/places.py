@@ -69,8 +69,8 @@ class Trace(TorchFunctionMode):
 
     def __torch_function__(self, func: Callable, types: tuple, args: tuple = (), kwargs: dict | None = None):
         out = func(*args, **(kwargs or {}))
-        if isinstance(out, Tensor) and not out.ndim and not out.is_floating_point():
-            return out  # a batch norm counts its batches in train mode only
+        if not counts(out):
+            return out
         region, index = self.regions[-1], self._count(func)
         if self.keep:
             outputs = _tensors(out)
@@ -114,6 +114,11 @@ class Trace(TorchFunctionMode):
     def leave(self) -> None:
         """The region ends."""
         self.regions.pop()
+
+
+def counts(out: object) -> bool:
+    """Is it the result of an operation to be numbered? A batch norm counts its batches in train mode only."""
+    return not isinstance(out, Tensor) or out.ndim > 0 or out.is_floating_point()
 
 
 def like(value: Tensor, real: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from vae_lib import _validate as require
 from vae_lib.diagnosis import adapt
 from vae_lib.diagnosis.findings import Fault
-from vae_lib.diagnosis.places import Call, Search, Site, Trace, plain, rebuilt, unwrapped
+from vae_lib.diagnosis.places import Call, Search, Site, Trace, counts, plain, rebuilt, unwrapped
 from vae_lib.diagnosis.state import State, generators_kept
 
 # Most images in the step with the networks' own outputs; batch norms need two.
@@ -891,6 +891,8 @@ class Watching(Trace):
 
     def __torch_function__(self, func: Callable, types: tuple, args: tuple = (), kwargs: dict | None = None):
         out = super().__torch_function__(func, types, args, kwargs)
+        if not counts(out):
+            return out
         region, name = self.regions[-1], getattr(func, "__name__", str(func))
         index = f"{name} {self.counts.get((region, name), 0)}"
         for (where, at, number), role in self.watched.items():
