@@ -47,7 +47,13 @@ def test_first_screen_says_what_this_is(width, mode, served, tab):
 
 
 @pytest.mark.parametrize(
-    ("door", "target"), [("Read", CHAPTERS[0]), ("Run", "#run-it"), ("Check", "book/is_my_loss_right"), ("Teach", "#teach-with-it")]
+    ("door", "target"),
+    [
+        ("Read", CHAPTERS[0]),
+        ("Run", "#run-it"),
+        ("Check", "book/is_my_loss_right"),
+        ("Teach", "#teach-with-it"),
+    ],
 )
 def test_the_whole_door_is_a_link(door, target, served, tab):
     """The whole card is the link, not its first word alone."""

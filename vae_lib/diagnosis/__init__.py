@@ -330,6 +330,7 @@ class _Examination:
             tuple(checks),
             self.words,
             tuple(probe.took + self.remarks),
+            probe.runs,
         )
 
 

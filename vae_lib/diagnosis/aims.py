@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from vae_lib.diagnosis.findings import Fault
-from vae_lib.diagnosis.probe import Observation, Probe, gradients
+from vae_lib.diagnosis.probe import Observation, Probe
 from vae_lib.diagnosis.terms import KLTerm, kl_of
 
 CALLS = 3  # calls in a row in which a weight may change
@@ -133,9 +133,3 @@ def logged_kl(probe: Probe, seen: Observation, kl: KLTerm) -> list[Fault]:
                 )
             ]
     return []
-
-
-def weights_alone(probe: Probe, seen: Observation) -> bool:
-    """Does the loss have a gradient in weights, though all outputs of the networks are chosen?"""
-    loss = probe.gradients_at(seen.mu, seen.s, seen.params)[0].loss
-    return any(g is not None and g.any() for g in gradients(loss, [p for _, p in probe.parameters.values()]))

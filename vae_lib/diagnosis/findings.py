@@ -147,7 +147,8 @@ FINDINGS = {
         "one σ in both", "(4.5), (6.1)", DRAW_LINE),
     "eval_draw": ("In eval mode z is drawn in another way than in training: reconstructions there are "
         "shifted.",
-        "z = μ + σ ε in training, and in eval mode the same or z = μ", "(6.1)", "z = mu, and no part of sigma, where the model is not in training"),
+        "z = μ + σ ε in training, and in eval mode the same or z = μ", "(6.1)",
+        "z = mu, and no part of sigma, where the model is not in training"),
     "one_eps_per_batch": ("All images of a batch get the same noise: its errors no longer average out.",
         "for each image an ε of its own", "(6.1)", DRAW_LINE),
     "one_eps_per_image": ("All latent dimensions get the same noise: q is not the Gaussian of the KL term.",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -141,7 +142,8 @@ class Probe:
             torch.distributions.Distribution._validate_args,
         )
         torch.distributions.Distribution.set_default_validate_args(False)
-        if hasattr(torch.compiler, "set_stance"):
+        # Only a program that is compiled has loaded the compiler, which takes seconds.
+        if "torch._dynamo" in sys.modules and hasattr(torch.compiler, "set_stance"):
             self._stack.enter_context(torch.compiler.set_stance("force_eager"))
         for optimizer in self._state.optimizers:
             optimizer.step = lambda *args, **kwargs: None

@@ -46,7 +46,8 @@ class Diagnosis:
         unchecked: what could not be checked, and why.
         checks: a `Check` for each thing that was looked at.
         weight: the net weight of the KL term, in a sentence.
-        remarks: what was taken for what, and how often the step was run.
+        remarks: what was taken for what.
+        runs: how often the step was run.
     """
 
     findings: tuple[Finding, ...]
@@ -56,6 +57,7 @@ class Diagnosis:
     checks: tuple[Check, ...] = ()
     weight: str = ""
     remarks: tuple[str, ...] = ()
+    runs: int = 0
 
     @property
     def codes(self) -> list[str]:
@@ -94,6 +96,7 @@ class Diagnosis:
             "weight": self.weight,
             "unchecked": list(self.unchecked),
             "remarks": list(self.remarks),
+            "runs": self.runs,
         }
 
     def to_json(self) -> str:
