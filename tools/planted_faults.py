@@ -680,12 +680,49 @@ FAULTS: list[Fault] = [
     *in_file(
         "vae_lib/diagnosis/terms.py",
         "tests/unit/test_diagnosis_terms.py tests/unit/test_diagnosis.py",
-        ("NEAR, MARGIN_NEAR = 0.1, 0.02", "NEAR, MARGIN_NEAR = 0.1, 0.6"),
+        ("NEAR, FAR, MARGIN_NEAR = 0.1, 8.0, 0.02", "NEAR, FAR, MARGIN_NEAR = 0.1, 8.0, 0.6"),
+        ("- 0.5 * ((z - mu) / sigma) ** 2 + 0.5 * z**2", "- 0.5 * ((z - mu) / sigma) ** 2 + 0.4 * z**2"),
+    ),
+    *in_file(
+        "vae_lib/diagnosis/terms.py",
+        "tests/unit/test_diagnosis_kinds.py tests/unit/test_diagnosis_wild.py",
+        ("if any(one * b < 0 and", "if any(one * b > 1e9 and"),
+        ("if len(seen.mu) > 1 and moved((0,))[1:].any():", "if len(seen.mu) < 1 and moved((0,))[1:].any():"),
     ),
     *in_file(
         "vae_lib/diagnosis/weights.py",
         "tests/unit/test_diagnosis_weights.py tests/unit/test_diagnosis.py",
         ("MARGIN = 0.02", "MARGIN = 0.6"),
+    ),
+    *in_file(
+        "vae_lib/diagnosis/weights.py",
+        "tests/unit/test_diagnosis_kinds.py",
+        ("MOST_OF_UNIT = 4.0", "MOST_OF_UNIT = 0.1"),
+        ("if divisor and divisor not in (J, D):", "if not divisor:"),
+        ("coefficient = -power * rest", "coefficient = -1.5 * power * rest"),
+    ),
+    *in_file(
+        "vae_lib/diagnosis/nets.py",
+        "tests/unit/test_diagnosis_kinds.py",
+        ("NEVER_NARROW, NEVER_WIDE = 0.3, 0.7", "NEVER_NARROW, NEVER_WIDE = 30, 0.7"),
+        ("if not torch.isfinite(loss):", "if torch.isnan(loss) and torch.isinf(loss):"),
+        ("if fixed:\n", "if fixed and False:\n"),
+    ),
+    *in_file(
+        "vae_lib/diagnosis/state.py",
+        "tests/unit/test_diagnosis_kinds.py tests/unit/test_diagnosis.py",
+        ("cell.cell_contents = value", "pass"),
+        ("tensor.data.copy_(value)", "tensor.data.copy_(tensor)"),
+    ),
+    *in_file(
+        "vae_lib/diagnosis/aims.py",
+        "tests/unit/test_diagnosis_kinds.py",
+        ("if proportional and factor < 0:", "if proportional and factor < -1e9:"),
+    ),
+    *in_file(
+        "vae_lib/diagnosis/reconstruction.py",
+        "tests/unit/test_diagnosis_kinds.py tests/unit/test_diagnosis_wild.py",
+        ("draws = probe.draws if best.weights is None else 1", "draws = 1"),
     ),
     *in_file(
         "vae_lib/diagnosis/draw.py",

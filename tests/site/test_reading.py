@@ -26,7 +26,7 @@ INSIDE = """element => { const { top, bottom } = element.getBoundingClientRect()
 @pytest.mark.parametrize("mode", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 375])
 def test_first_screen_says_what_this_is(width, mode, served, tab):
-    """Two sentences, three doors and the beginning of the explorer, before anything is scrolled."""
+    """Two sentences, four doors and the beginning of the explorer, before anything is scrolled."""
     page = tab(f"{served}{LANDING}.html", width, mode)
     first = page.locator("article h1 + p")
     sentences = re.findall(r"[^.]+\.", first.inner_text())
@@ -47,7 +47,13 @@ def test_first_screen_says_what_this_is(width, mode, served, tab):
 
 
 @pytest.mark.parametrize(
-    ("door", "target"), [("Read", CHAPTERS[0]), ("Run", "#run-it"), ("Teach", "#teach-with-it")]
+    ("door", "target"),
+    [
+        ("Read", CHAPTERS[0]),
+        ("Run", "#run-it"),
+        ("Check", "book/is_my_loss_right"),
+        ("Teach", "#teach-with-it"),
+    ],
 )
 def test_the_whole_door_is_a_link(door, target, served, tab):
     """The whole card is the link, not its first word alone."""
