@@ -31,6 +31,7 @@ def test_drawing_is_hidden_in_print(latent):
     assert not card.root.get_by_text("draw here").is_visible()
     assert not card.root.get_by_text("Clear").is_visible()
     assert card.root.get_by_text("image", exact=True).is_visible()
+    assert card.root.locator(".typed").first.is_visible(), "the values of the state are printed"
 
 
 def boxes(card):
