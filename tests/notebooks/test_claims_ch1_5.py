@@ -190,7 +190,26 @@ def test_the_kl_is_steeper_below_one():
     assert (slope_below > slope_above).all()
 
 
+def test_logarithm_and_square_trade_places_at_three_quarters():
+    square, logarithm = (0.5 * double(0.745, 0.755) ** 2, -double(0.745, 0.755).log())
+    assert (square < logarithm).squeeze().tolist() == [True, False]
+
+
+def test_the_kl_as_written_comes_out_negative_in_float32():
+    logvar = torch.linspace(-1e-3, 1e-3, 2001)[:, None]
+    as_written = 0.5 * (logvar.exp() - logvar - 1)
+    assert (as_written < 0).any()
+    assert (gaussian.kl_to_standard_normal(torch.zeros_like(logvar), logvar) >= 0).all()
+
+
 # Chapter 5
+
+
+def test_the_histogram_of_single_draws_has_another_shape_not_only_another_width():
+    eps = torch.randn((100_000, 100), dtype=torch.float64, generator=generator())
+    values = -0.5 * (2.5 - 2 * (0.6 + 0.5 * eps)) ** 2
+    skewness = [(((r - r.mean()) / r.std()) ** 3).mean() for r in (values[:, 0], values.mean(1))]
+    assert skewness[0] < -1 and abs(skewness[1]) < 0.3
 
 
 def test_the_gap_does_not_say_which_estimate_is_noisier():

@@ -180,6 +180,6 @@ WHY = {
     "latents cost more.",
     "4.5": "Both derivatives vanish only where q is the prior; the pull on a narrow q never exceeds ½, that on a wide one "
     "grows with σ².",
-    "4.6": "The log of a Gaussian q is quadratic in z, so its average under p knows only the mean and the variance of p, "
-    "within the bumps and between them.",
+    "4.6": "The log of a Gaussian q is quadratic in z, so its average under p depends on the mean and the variance of p "
+    "alone; the variance has a part within the bumps and one between them.",
 }
