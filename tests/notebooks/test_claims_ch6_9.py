@@ -63,6 +63,14 @@ def test_the_climb_with_a_baseline_strays_farther_than_the_pathwise_one():
     assert 3 < far["with baseline"] / far["pathwise"] < 4
 
 
+def test_the_plain_score_function_of_a_square_is_quietest_at_about_one_half():
+    nodes, weights = np.polynomial.hermite_e.hermegauss(20)
+    weights, sigma = weights / weights.sum(), np.linspace(0.1, 1.6, 1501)
+    terms = (1 + sigma[:, None] * nodes) ** 2 * nodes / sigma[:, None]  # z² ε/σ with μ = 1
+    variance = terms**2 @ weights - (terms @ weights) ** 2
+    assert abs(sigma[variance.argmin()] - 0.5) < 0.02
+
+
 def test_no_setting_of_the_sliders_makes_the_score_function_the_quieter_one():
     nodes, weights = np.polynomial.hermite_e.hermegauss(20)
     weights = weights / weights.sum()

@@ -144,6 +144,6 @@ WHY = {
     "is a differentiable function of the rate.",
     "6.5": "The mean of the other draws is independent of the draw that it is subtracted from, so b times the score is "
     "still zero on average.",
-    "6.6": "Only rsample is (6.1): sample stops the gradient, torch.normal returns one that is zero, and where μ is "
-    "detached it learns nothing.",
+    "6.6": "Only rsample is (6.1): sample stops the gradient, torch.normal returns one that is zero, and a detached μ "
+    "learns nothing.",
 }
