@@ -105,7 +105,7 @@ FAULTS: list[Fault] = [
         "tools/notebooks.py",
         "tests/notebooks/test_stored_form.py",
         (
-            'CELL_METADATA = ("mystnb", "nbgrader", "tags")',
+            'CELL_METADATA = ("mystnb", "nbgrader", "sets", "tags")',
             'CELL_METADATA = ("mystnb", "nbgrader", "tags", "collapsed")',
         ),
         ('if old and pixels(old) == pixels(data["image/png"]):', "if old:"),
