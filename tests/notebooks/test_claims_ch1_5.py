@@ -75,6 +75,26 @@ def test_ink_in_empty_places_does_not_make_the_classifier_sure(classifier):
         assert confidence(other) < confidence(squares) - 0.1
 
 
+def test_few_images_carry_the_collapse_of_a_density():
+    digits = load_digits()
+    images, labels = digits.x_train.double(), digits.y_train
+    held = torch.arange(len(images)) % 5 == 4
+    scores, errors = [], []
+    for noise in (1e-8, 1e-3):
+        joint = []
+        for k in range(10):
+            fitted = images[~held & (labels == k)]
+            cov = torch.cov(fitted.T, correction=0) + noise * torch.eye(64, dtype=torch.float64)
+            log_p = torch.distributions.MultivariateNormal(fitted.mean(0), cov).log_prob(images[held])
+            joint.append(log_p + math.log(len(fitted) / (~held).sum()))
+        joint = torch.stack(joint, dim=1)
+        scores.append(joint.logsumexp(1))
+        errors.append((joint.argmax(1) != labels[held]).sum())
+    assert scores[0].median() > scores[1].median() + 50 and scores[0].mean() < -1000
+    assert (scores[0] < 0).sum() == 7 and errors[0] < 2.5 * errors[1]
+    assert scores[0][scores[0] > 0].mean() > scores[1].mean() + 50
+
+
 def test_the_mean_of_the_threes_is_a_three_to_the_classifier(classifier):
     digits = load_digits()
     threes = digits.x_train[digits.y_train == 3].double()

@@ -183,8 +183,8 @@ EXERCISES = {
 WHY = {
     "1.1": "The sum p(x) takes the common factor over, and in the ratio p(y=8|x) it cancels, so only p(x) notices a "
     "strange image.",
-    "1.2": "The two terms of p(x) are the shares of the two labels, so with equal frequencies the probabilities of the "
-    "labels stand in the ratio of the densities, three to one.",
+    "1.2": "The probability of a label is the share of its term in the sum p(x), so with equal frequencies the "
+    "probabilities stand in the ratio of the densities, three to one.",
     "1.3": "In logarithms the quotient is a difference, and logsumexp takes the largest term out, so that no density is "
     "rounded to 0 on the way.",
     "1.4": "With one covariance the terms quadratic in x are the same for both classes and cancel, which leaves a "
