@@ -84,7 +84,7 @@ EXERCISES = {
             "A KL divergence of −25 is impossible, so it cannot simply be left out: what is it really?": {
                 "the ELBO": -80.0
             },
-            "The importance-weighted value is closer to log p(x) than the ELBO; the two differ.": {
+            "That is the bound with L = 5000; the ELBO is the one with a single draw, which is lower.": {
                 "the ELBO": -100.0
             },
             "The ELBO is a lower bound on log p(x), here a large negative number.": {"the ELBO": 105.0},
