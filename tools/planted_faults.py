@@ -603,7 +603,7 @@ FAULTS: list[Fault] = [
         "vae_lib/diagnosis/terms.py",
         "tests/unit/test_diagnosis_kinds.py tests/unit/test_diagnosis_wild.py",
         ("if any(one * b < 0 and", "if any(one * b > 1e9 and"),
-        ("if len(seen.mu) > 1 and moved((0,))[1:].any():", "if len(seen.mu) < 1 and moved((0,))[1:].any():"),
+        ("    if coupled:", "    if not coupled:"),
     ),
     *in_file(
         "vae_lib/diagnosis/weights.py",
