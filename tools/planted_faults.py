@@ -622,7 +622,7 @@ FAULTS: list[Fault] = [
         "tests/unit/test_diagnosis_kinds.py",
         ("NEVER_NARROW, NEVER_WIDE = 0.3, 0.7", "NEVER_NARROW, NEVER_WIDE = 30, 0.7"),
         ("if not torch.isfinite(loss):", "if torch.isnan(loss) and torch.isinf(loss):"),
-        ("if fixed:\n", "if fixed and False:\n"),
+        ('return [Fault("eval_draw", f"in eval mode {what}")], ""', 'return [], ""'),
     ),
     *in_file(
         "vae_lib/diagnosis/state.py",
