@@ -211,7 +211,7 @@ FAULTS: list[Fault] = [
         "book/00_the_loss_in_one_page.ipynb",
         "tests/notebooks/test_one_page.py",
         ("torch.exp(logvar / 2) * eps", "torch.exp(logvar) * eps"),
-        ("independent dimensions, with means", "dimensions, see [chapter 3](03_elbo.ipynb), with means"),
+        ("independent dimensions, means", "dimensions, see [chapter 3](03_elbo.ipynb), means"),
     ),
     *in_file(
         "book/intro.md",
