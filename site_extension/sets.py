@@ -38,7 +38,7 @@ class Sets(SphinxTransform):
         """The pieces of text and the formulas of a cell."""
         for node in list(self.document.findall(lambda node: isinstance(node, nodes.Text | nodes.math))):
             block = node
-            while block is not None and getattr(block, "line", None) is None:
+            while block is not None and not getattr(block, "line", None):  # a text has the line 0
                 block = block.parent
             if block is not None and block.line // LINES == index + 1:
                 yield node
