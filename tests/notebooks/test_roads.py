@@ -32,10 +32,10 @@ def test_heading_of_an_aside_states_its_result(notebook: Notebook):
 
 @each_notebook
 def test_open_code_of_the_main_road_is_short(notebook: Notebook):
-    """At most 12 lines; at most 88 columns, which is what fits beside the margin at 1280 pixels."""
+    """At most 12 lines; at most 80 columns, which is what fits at 1280 pixels."""
     assert [cell.id for cell in notebook.main_road.open_code if len(cell.source.splitlines()) > 12] == []
     wide = {cell.id: max(map(len, cell.source.splitlines())) for cell in notebook.main_road.open_code}
-    assert {name: width for name, width in wide.items() if width > 88} == {}
+    assert {name: width for name, width in wide.items() if width > 80} == {}
 
 
 @each_notebook

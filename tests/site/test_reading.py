@@ -106,7 +106,7 @@ SEARCHES = {
     "KL": "04_kl",
     "ELBO": "03_elbo",
     "ε": "03_elbo",  # only in formulas there
-    "importance weighted": "08_training",
+    "importance": "08_training",
 }
 
 
@@ -256,7 +256,7 @@ def test_picture_has_the_book_s_colours(html):
 def test_lines_do_not_end_within_a_number_or_before_a_full_stop(html):
     page = parsed(html / "book" / "02_likelihood.html")
     text = " ".join(p.get_text() for p in page.select("article p"))
-    assert "100\u202f000 values" in text and "J\u00a0=\u00a010" in text
+    assert "100\u202f000 draws" in text and "J\u00a0=\u00a010" in text
     stops = [span.get_text()[-1] for span in page.select("article p > .no-break")]
     assert len(stops) > 10 and set(stops) <= set(",.;:?!)")
 

@@ -126,6 +126,7 @@ function bind(words) {
   } else {
     control.type = "button";
     control.className = "sets";
+    if (words.querySelector(".math")) control.ariaLabel = query.replaceAll("=", " = ").replaceAll("&", ", ");
     control.append(...words.childNodes);
     control.addEventListener("click", () => set((life) => life.open(query)));
     words.replaceWith(control);
