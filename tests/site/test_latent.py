@@ -217,7 +217,7 @@ def test_the_training_of_chapter_8_and_the_cell_below(in_chapter_8):
     card, terms = in_chapter_8, []
     cell = card.page.locator(".cell", has_text='shown["log_likelihood"]').locator(".cell_output")
     printed = dict(line.split() for line in cell.text_content().splitlines() if len(line.split()) == 2)
-    assert printed == {name: text.split()[0] for name, text in card.texts().items()}
+    assert printed == {name: text.split()[0].replace("−", "-") for name, text in card.texts().items()}
     for snapshot in range(len(card.data["epochs"])):
         card.set("snapshot", snapshot)
         found = card.read()

@@ -106,7 +106,7 @@ SEARCHES = {
     "KL": "04_kl",
     "ELBO": "03_elbo",
     "ε": "03_elbo",  # only in formulas there
-    "importance": "08_training",
+    "collapse": "08_training",
 }
 
 
