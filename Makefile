@@ -6,13 +6,13 @@
 # make lab            opens the notebooks in JupyterLab
 # make notebooks      runs the notebooks and stores what they show; NOTEBOOKS=book/03_elbo.ipynb for one
 # make exercises      runs the solutions and makes the students' notebooks from them; CHAPTERS=4 for one
-# make grade          grades a class: SUBMISSIONS=export.zip ASSIGNMENT=ch04, and ROSTER=class.csv if there is one
+# make grade          grades a class: SUBMISSIONS=export.zip ASSIGNMENT=ch04; also ROSTER=class.csv, COURSE=folder
 # make grading-test   the tests of that, in .venv-grading, which make grading sets up
 # make colab-test     runs every notebook among Colab's packages, in .venv-colab, which make colab sets up
 # make links          looks up every link out of the book (network)
 # make address        writes REPOSITORY=https://github.com/me/my-fork to all places that name the repository
 # make bench, make bench-site, make bench-grading   what training, an explorer and a submission cost
-# make mutations      plants small faults and tells which command sees each (hours)
+# make mutations      plants small faults and tells which command sees each (an hour)
 # make pins           writes requirements.txt anew (needs uv)
 # make clean          removes what was built; make distclean also .venv and its like
 # Another Python: make book PYTHON=python3.12
@@ -56,7 +56,7 @@ test: check test-built
 # The cells of a notebook need one worker, in their order.
 test-built: _build/book.stamp
 	@echo "Running the tests of the chapters, of the site in a browser, and the solutions of the exercises"
-	@$(PYTEST) -n $(WORKERS) --dist loadfile $(BUILT) exercises/source
+	@$(PYTEST) -n $(WORKERS) --dist loadfile $(BUILT) $(wildcard exercises/source)
 
 install: $(INSTALLED)
 
@@ -82,7 +82,8 @@ colab: .venv-colab/installed-$(VERSION)
 grade: .venv-grading/installed-$(VERSION)
 	@test -n "$(SUBMISSIONS)" -a -n "$(ASSIGNMENT)" || { \
 	  echo "make: say what to grade, such as make grade SUBMISSIONS=export.zip ASSIGNMENT=ch04" >&2; exit 1; }
-	@$(GRADER) -m grading grade "$(SUBMISSIONS)" --assignment "$(ASSIGNMENT)" $(if $(ROSTER),--roster "$(ROSTER)")
+	@$(GRADER) -m grading grade "$(SUBMISSIONS)" --assignment "$(ASSIGNMENT)" $(if $(ROSTER),--roster "$(ROSTER)") \
+	  $(if $(COURSE),--course "$(COURSE)") $(if $(PART),--part "$(PART)")
 
 grading-test: .venv-grading/installed-$(VERSION)
 	@echo "Running the tests of the grading kit"
@@ -98,7 +99,7 @@ colab-test: .venv-colab/installed-$(VERSION)
 # JupyterLab stays out of requirements.txt, which goes without it; what is pinned there stays as it is.
 lab: $(INSTALLED)
 	@$(PY) -c 'import jupyterlab' 2>/dev/null || $(PIP) -c requirements.txt jupyterlab==4.6.6
-	@$(PY) -m jupyter lab book
+	@$(PY) -m jupyter lab --LabApp.default_url=/lab/tree/book
 
 # Another address in pyproject.toml is no reason to install everything again.
 address: $(INSTALLED)

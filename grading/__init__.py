@@ -1,1 +1,1 @@
-"""Grades a class: an export of Moodle or Canvas in, points and feedback pages out (book/instructors.md)."""
+"""Grades a class: an export of Moodle, Canvas or ILIAS in, points and pages out (book/instructors.md)."""

@@ -14,6 +14,7 @@ from . import (
     colab,
     colours,
     explorers,
+    folds,
     fonts,
     footer,
     formulas,
@@ -23,6 +24,7 @@ from . import (
     pages,
     preview,
     search,
+    sets,
     syllabus,
 )
 
@@ -55,6 +57,7 @@ def setup(app):
     for part in (
         colab,
         explorers,
+        folds,
         fonts,
         footer,
         formulas,
@@ -64,6 +67,7 @@ def setup(app):
         pages,
         preview,
         search,
+        sets,
         syllabus,
     ):
         part.setup(app)

@@ -20,6 +20,8 @@ STUB = re.compile(
     r'(?: data-data="([^"]*)")?>.*?</div>',
     re.DOTALL,
 )
+ROW = re.compile(r"<!-- the terms in (\w+) -->\n?")  # below an equation, whose terms the figure shows
+EQUATION = re.compile(r'equation: \{\s*number: "([\d.]+)"')
 DRAW = base.SHARED / "still.mjs"
 
 
@@ -44,8 +46,8 @@ def run(arguments: list, text: str) -> str:
     return done.stdout
 
 
-def draw(cards: list[dict]) -> list[str]:
-    """The inner HTML of each card, made by the same modules that run in a browser."""
+def draw(cards: list[dict]) -> list[list[str]]:
+    """Inner HTML of each card and the row of its equation, made by the modules that run in a browser."""
     answers = run([DRAW], "".join(json.dumps(card) + "\n" for card in cards))
     return [json.loads(line) for line in answers.splitlines()]
 
@@ -72,18 +74,31 @@ def place_cards(app, pagename, templatename, context, doctree):
     if not cards:
         return
     drawn = list(zip(cards, draw(cards), strict=True))
+    rows = {card["name"]: row for card, (_, row) in drawn}
 
     def place(_):
-        card, inner = drawn.pop(0)
+        card, (inner, _) = drawn.pop(0)
         data = html.escape(json.dumps({key: card[key] for key in ("spec", "state", "data")}))
         opening = f'<div class="vae-explorer" data-explorer="{card["name"]}" data-spec="{data}">'
         return f"{opening}{inner}</div><script>window.wakeExplorers?.()</script>"
 
-    context["body"] = STUB.sub(place, context["body"])
+    body = STUB.sub(place, context["body"])
+    context["body"] = ROW.sub(lambda here: rows.get(here[1], ""), body)
     app.add_css_file("explorers.css")
     app.add_js_file("explorers.js", loading_method="async")
 
 
+def mark_equations(app, doctree, docname):
+    """Mark the place below each equation whose terms are those of an explorer."""
+    for name in EXPLORERS:
+        found = EQUATION.search((base.SCRIPTS / f"{name}.js").read_text(encoding="utf-8"))
+        for formula in list(doctree.findall(nodes.math_block)) if found else ():
+            if "eq-" + found[1].replace(".", "-") in formula["ids"]:
+                place = formula.parent.index(formula) + 1
+                formula.parent.insert(place, nodes.raw("", f"<!-- the terms in {name} -->\n", format="html"))
+
+
 def setup(app):
+    app.connect("doctree-resolved", mark_equations)
     app.add_directive("explorer", ExplorerHere)
     app.connect("html-page-context", place_cards)

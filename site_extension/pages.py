@@ -41,7 +41,7 @@ NO_BREAK, NARROW_NO_BREAK = "\u00a0", "\u202f"
 GROUPS = re.compile(r"(?<=\d) (?=\d{3}\b)")
 EQUALS = re.compile(r"(?<=\w) = (?=[\w−-])")
 STOP = re.compile(r"[,.;:?!)]+")
-BOXES = ("Predict first", "Definition", "Correction", "Takeaway", "Try it")
+BOXES = ("Predict first", "Definition", "Often seen", "Takeaway", "Try it")
 
 
 class BoxClasses(SphinxTransform):

@@ -10,12 +10,15 @@ from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 
 ROOT = Path(__file__).resolve().parents[1]
-TIME = re.compile(r"^\*\*Time:\*\* (\d+) minutes\.", re.M)
+TIME = re.compile(r"^\*\*Time:\*\* (\d+) minutes(?:; (\d+) with the asides)?\.", re.M)
 EXERCISE = re.compile(
     r"^## (?P<number>\d+\.\d+) · (?P<title>[^\n]+)\n.*?\*\*Goal:\*\* (?P<goal>.+?)\n\n"
     r"\*\*Points:\*\* (?P<points>\d+) · \*\*Minutes:\*\* (?P<minutes>\d+)$",
     re.M | re.S,
 )
+
+
+MINUTES = ("main_road", "with_asides", "exercising")
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,8 @@ class Chapter:
     number: int
     title: str
     link: str
-    reading: int
+    main_road: int
+    with_asides: int
     exercising: int
     exercises: tuple[dict[str, str], ...]
 
@@ -34,13 +38,15 @@ def chapters(root: Path = ROOT) -> dict[int, Chapter]:
     """Number -> chapter, in order."""
     found = {}
     for path in sorted((root / "book").glob("[0-9][0-9]_*.ipynb")):
-        number, source = int(path.name[:2]), root / "exercises" / "source" / f"ch{path.name[:2]}"
-        head, asked = _texts(path)[0], _texts(source / f"{source.name}.ipynb")
+        # From the students' notebooks: a public copy of the book may have no exercises/source.
+        number, head = int(path.name[:2]), _texts(path)[0]
+        asked = _texts(root / "book" / "exercises" / path.name)
         title = re.match(r"# \d+ · (.+)", head)[1]
         exercises = [match.groupdict() for text in asked if (match := EXERCISE.match(text))]
         exercising = int(TIME.search(asked[0])[1]) if asked else 0
-        reading = int(TIME.search(head)[1])
-        found[number] = Chapter(number, title, path.name, reading, exercising, tuple(exercises))
+        main, whole = TIME.search(head).groups()
+        reading = int(main), int(whole or main)
+        found[number] = Chapter(number, title, path.name, *reading, exercising, tuple(exercises))
     return found
 
 
@@ -73,7 +79,7 @@ def plan(text: str, known: dict[int, Chapter]) -> list[tuple[str, list[Chapter]]
 
 
 def syllabus(text: str, known: dict[int, Chapter]) -> list[list[str]]:
-    """The rows of the table: session, chapters, minutes for reading, for the exercises, and together."""
+    """The rows of the table: session, chapters, minutes for main roads, with asides, for exercises."""
     rows = []
     for name, listed in plan(text, known):
         titles = "; ".join(f"[{chapter.number} · {chapter.title}]({chapter.link})" for chapter in listed)
@@ -82,9 +88,7 @@ def syllabus(text: str, known: dict[int, Chapter]) -> list[list[str]]:
 
 
 def _minutes(listed: list[Chapter]) -> list[str]:
-    reading = sum(chapter.reading for chapter in listed)
-    exercising = sum(chapter.exercising for chapter in listed)
-    return [str(reading), str(exercising), str(reading + exercising)]
+    return [str(sum(getattr(chapter, what) for chapter in listed)) for what in MINUTES]
 
 
 def tested(known: dict[int, Chapter]) -> list[list[str]]:
@@ -123,7 +127,7 @@ class Syllabus(Table):
     """The sessions in the content, with their chapters and minutes."""
 
     has_content = True
-    head = ("session", "chapters", "reading", "exercises", "together")
+    head = ("session", "chapters", "main roads", "with asides", "exercises")
     widths = (12, 52, 12, 12, 12)
 
     def rows(self):

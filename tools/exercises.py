@@ -7,7 +7,7 @@ make: runs the source, then makes and runs the student's notebook book/exercises
 check: reports a student's notebook that its source does not make, a solution that does not pass its own
 check, and a stub for which the check does not print "not attempted yet".
 pages: writes the solutions, book/solutions/NN_name.ipynb, and _build/toc.yml, a table of contents with them;
-with --without it removes the solutions and writes a table of contents without them.
+with --without, or where there is no source, it removes them and writes a table of contents without them.
 
 Relative links in a source are written for the notebooks made from it, two folders below the root.
 """
@@ -127,9 +127,9 @@ def bare(notebook):
 
 
 def verdicts(notebook):
-    """The id of each check -> what it printed."""
+    """The id of each check -> the first line that it printed."""
     return {
-        cell["id"]: "".join("".join(output.get("text", "")) for output in cell["outputs"]).strip()
+        cell["id"]: "".join("".join(output.get("text", "")) for output in cell["outputs"]).partition("\n")[0]
         for cell in code_cells(notebook)
         if cell["id"].endswith("-check")
     }
@@ -160,7 +160,7 @@ def pages(without=False):
     """Write or remove the pages of solutions, and write the table of contents with or without them."""
     shutil.rmtree(BOOK / "solutions", ignore_errors=True)
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    if not without:
+    if not without and sources():
         (BOOK / "solutions").mkdir()
         made = [made_path(source, "solutions") for source in sources()]
         for source, path in zip(sources(), made, strict=True):

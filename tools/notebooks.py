@@ -25,7 +25,10 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
-CELL_METADATA = ("mystnb", "nbgrader", "tags")
+CELL_METADATA = ("mystnb", "nbgrader", "sets", "tags")
+# The one mark of an aside, a section that a reader may leave out; it ends at the next heading, #### aside.
+ASIDE = re.compile(r"### Aside · \S")
+SECTION = re.compile(r"#{1,3} ")
 FOLDERS = ("book", "book/exercises", "exercises/source/ch*")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # kebab-case, and not one of the random ids that editors give.
@@ -44,16 +47,46 @@ def code_cells(notebook):
     return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
 
 
+def in_asides(cells):
+    """For each cell: is it in an aside?"""
+    inside, found = False, []
+    for cell in cells:
+        if cell["cell_type"] == "markdown" and SECTION.match("".join(cell["source"])):
+            inside = bool(ASIDE.match("".join(cell["source"])))
+        found.append(inside)
+    return found
+
+
+def folded_line(cell):
+    """What a folded code cell does: its first comment."""
+    first = "".join(cell["source"]).partition("\n")[0]
+    return first.removeprefix("# ") if first.startswith("# ") else ""
+
+
+def close_asides(notebook):
+    """Let asides be closed when the notebook opens, in JupyterLab and in Colab."""
+    headings = [
+        cell
+        for cell in notebook["cells"]
+        if cell["cell_type"] == "markdown" and ASIDE.match("".join(cell["source"]))
+    ]
+    for cell in headings:
+        cell["metadata"] |= {"id": cell["id"], "jp-MarkdownHeadingCollapsed": True}
+    if headings:
+        notebook["metadata"]["colab"] = {"collapsed_sections": [cell["id"] for cell in headings]}
+
+
 def lines(source):
     return "".join(source).splitlines(keepends=True)
 
 
 def normalize(notebook):
-    """Remove what the editor, the machine and the widgets left, and join the pieces of a stream."""
-    notebook |= {"metadata": METADATA, "nbformat": 4, "nbformat_minor": 5}
+    """Remove what the editor, the machine and the widgets left; join pieces of a stream; close the asides."""
+    notebook |= {"metadata": dict(METADATA), "nbformat": 4, "nbformat_minor": 5}
     for cell in notebook["cells"]:
         cell["metadata"] = {key: cell["metadata"][key] for key in CELL_METADATA if key in cell["metadata"]}
         cell["source"] = lines(cell["source"])
+    close_asides(notebook)
     for cell in code_cells(notebook):
         merged = []
         ignored = "nbval-ignore-output" in cell["metadata"].get("tags", [])
@@ -124,6 +157,13 @@ def faults(path):
     ids = [cell.get("id", "") for cell in notebook["cells"]]
     found = [f"the cell id {name!r} is not in kebab-case" for name in ids if not CELL_ID.fullmatch(name)]
     found += [f"{count} cells have the id {name!r}" for name, count in Counter(ids).items() if count > 1]
+    found += [
+        f"the heading of an aside must stand alone in its cell, but not in {cell['id']}"
+        for cell in notebook["cells"]
+        if cell["cell_type"] == "markdown"
+        and re.search(ASIDE, "".join(cell["source"]))
+        and len("".join(cell["source"]).strip().splitlines()) > 1
+    ]
     counts = [cell["execution_count"] for cell in code_cells(notebook)]
     if counts != list(range(1, len(counts) + 1)):
         found.append(

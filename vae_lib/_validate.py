@@ -98,11 +98,20 @@ def unit_interval(name: str, value: Tensor) -> None:
 
 
 def model_data(model: nn.Module, x: Tensor) -> Tensor:
-    """x as (B, D) in the model's dtype and on its device, checked by the model's likelihood if it can."""
+    """x as (B, D), or (B, ...) for images, in the model's dtype and on its device, checked by its
+    likelihood.
+    """
+    likelihood = getattr(model, "likelihood", None)
+    if likelihood is None:
+        raise ValueError(
+            f"{type(model).__name__} has no likelihood: set what the decoder's output means, such as "
+            "model.likelihood = likelihoods.Bernoulli() for logits, or likelihoods.Gaussian(sigma)"
+        )
     reference = next(iter([*model.parameters(), *model.buffers()]), x)
-    if hasattr(model.likelihood, "check_data"):
-        x = model.likelihood.check_data(x, reference.dtype, reference.device)
+    if hasattr(likelihood, "check_data"):
+        x = likelihood.check_data(x, reference.dtype, reference.device)
     else:  # a reader's own likelihood, with log_prob alone
         x = data("x", x, reference.dtype, reference.device)
-    matrix("x", x, "D")
+    if x.ndim < 3 or hasattr(model, "input_dim"):  # images may have more axes, in a model that takes them
+        matrix("x", x, "D")
     return x

@@ -45,7 +45,7 @@ def elbo(
 
     Args:
         model: anything with encode(x) -> (mu, logvar), decode(z) -> params and a likelihood.
-        x: observations, (B, D).
+        x: observations, (B, D), or images, (B, C, H, W), for a model that takes them.
         num_samples: the number L of draws.
         beta: weight of the KL term in `loss`, at least 0; it does not touch `elbo`.
         generator: source of ε; None takes torch's global one.
@@ -77,8 +77,12 @@ def _elbo(
     # A single draw needs no sample axis, and is a fifth of a training step cheaper without one.
     samples = () if num_samples == 1 else (num_samples,)
     eps = torch.randn((*samples, *mu.shape), dtype=mu.dtype, device=mu.device, generator=generator)
-    params = model.decode(gaussian._reparameterize(mu, logvar, eps))
-    target = x.expand(*samples, *x.shape)
+    z = gaussian._reparameterize(mu, logvar, eps)
+    if x.ndim > 2:  # images: a decoder with convolutions takes one axis before them
+        params = model.decode(z.flatten(0, -2)).reshape(*samples, len(x), -1)
+        target = x.flatten(1).expand(*samples, len(x), -1)
+    else:
+        params, target = model.decode(z), x.expand(*samples, *x.shape)
     require.same_shape(x=target, params=params)
     reconstruction = likelihoods._log_prob(model.likelihood, target, params)
     if samples:

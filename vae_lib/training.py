@@ -11,8 +11,10 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from vae_lib import _chunks
+from vae_lib import _chunks, _wide
 from vae_lib import _validate as require
+from vae_lib.likelihoods import Bernoulli, ContinuousBernoulli
+from vae_lib.models import VAE
 from vae_lib.objective import _elbo
 
 
@@ -79,7 +81,8 @@ def fit(
 
     Args:
         model: a `VAE`, or any module with encode, decode and likelihood; it may be on a GPU.
-        x: the training data, (N, D); it is checked once and kept in memory, on the model's device.
+        x: the training data, (N, D), or images, (N, C, H, W), for a model that takes
+            them; it is checked once and kept in memory, on the model's device.
         epochs: passes over the data.
         batch_size: B; the last batch of an epoch may be smaller.
         lr: Adam's step size.
@@ -92,7 +95,9 @@ def fit(
         History. After Ctrl-C it holds the finished epochs, and `stopped` says where it was.
 
     Raises:
-        ValueError: x is not (N, D), is empty or not allowed by the likelihood, or a number is out of range.
+        ValueError: x is not (N, D), is empty or not allowed by the likelihood, the model has no
+            likelihood, its decoder ends in a sigmoid where the likelihood takes logits, or a number is out
+            of range.
         TrainingFailed: the loss became NaN or infinite; the history is attached.
 
     Source: book section "The five steps", equation (8.1).
@@ -100,6 +105,7 @@ def fit(
     x = require.model_data(model, x)
     epochs, batch_size = require.count("epochs", epochs), require.count("batch_size", batch_size)
     beta = require.weight("beta", beta)
+    _refuse_probabilities(model, x)
     generator = torch.Generator(device=x.device).manual_seed(seed)
     optimizer = _adam(model, require.positive("lr", lr))
     history, epoch, step, was_training = History(), 0, 0, model.training
@@ -155,7 +161,7 @@ def evaluate(
 
     Args:
         model: a `VAE`, or any module with encode, decode and likelihood.
-        x: observations, (N, D).
+        x: observations, (N, D), or images, (N, C, H, W), for a model that takes them.
         num_samples: the number L of draws.
         generator: source of ε; None takes torch's global one.
 
@@ -170,10 +176,11 @@ def evaluate(
     """
     x = require.model_data(model, x)
     num_samples = require.count("num_samples", num_samples)
+    _refuse_probabilities(model, x)
     was_training = model.training
     model.eval()
     reconstruction = kl = 0.0
-    rows_at_once = _chunks.rows_at_once(x.shape[1])
+    rows_at_once = _chunks.rows_at_once(x[0].numel())
     try:
         for block in x.split(rows_at_once):
             samples_at_once = max(1, rows_at_once // len(block))
@@ -188,6 +195,29 @@ def evaluate(
     if not (math.isfinite(reconstruction) and math.isfinite(kl)):
         raise ValueError(f"this model puts out reconstruction {reconstruction} and KL {kl} nats")
     return Evaluation(reconstruction - kl, reconstruction, kl)
+
+
+def _refuse_probabilities(model: nn.Module, x: Tensor) -> None:
+    """Raise if the likelihood takes logits, and the decoder puts out probabilities, whatever its weights."""
+    if isinstance(model, VAE) or not isinstance(model.likelihood, Bernoulli | ContinuousBernoulli):
+        return
+    was_training = model.training
+    model.eval()
+    try:
+        with _wide.weights(model.parameters()) as shake:
+            mu, _ = model.encode(x[:2])
+            for _ in range(_wide.TRIES):
+                shake()
+                params = model.decode(_wide.WIDTH_OF_Z * torch.randn_like(mu))
+                if not ((params >= 0) & (params <= 1)).all():
+                    return
+    finally:
+        model.train(was_training)
+    raise ValueError(
+        f"the decoder ends in a sigmoid, and {type(model.likelihood).__name__}() takes logits: leave "
+        f"the sigmoid "
+        "out of the decoder"
+    )
 
 
 def _adam(model: nn.Module, lr: float) -> torch.optim.Adam:

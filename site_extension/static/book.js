@@ -34,3 +34,53 @@ if (typeof Search !== "undefined") {
   };
   if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
 }
+
+// An aside opens when a link, the table of contents or the search leads to it or into it, and on paper. Find-in-page
+// opens it by itself.
+/** @type {(target: Element | null) => void} */
+function openAround(target) {
+  if (!target) return;
+  const inside = target.matches(".aside") ? target.querySelector("details") :
+    /** @type {HTMLDetailsElement | null} */ (target.closest("details.aside"));
+  if (inside && !inside.open) {
+    inside.open = true;
+    target.scrollIntoView();
+  }
+}
+/** @type {(hash: string) => void} */
+function openFor(hash) {
+  try {
+    openAround(document.getElementById(decodeURIComponent(hash.slice(1))));
+  } catch { /* an address that is no text leads nowhere */ }
+}
+openFor(location.hash);
+window.addEventListener("hashchange", () => openFor(location.hash));
+document.addEventListener("click", (event) => {
+  const link = event.target instanceof Element && event.target.closest("a[href^='#']"); // the hash may be there already
+  if (link) openFor(link.getAttribute("href") ?? "");
+});
+// Sphinx marks the words of a search some time after the page was read, and says nothing then.
+window.addEventListener("load", () =>
+  setTimeout(() => document.querySelectorAll("details.aside .highlighted").forEach(openAround), 200));
+/** @type {HTMLDetailsElement[]} */
+let opened = [];
+window.addEventListener("beforeprint", () => {
+  opened = [...document.querySelectorAll(/** @type {"details"} */ ("details.aside:not([open])"))];
+  for (const aside of opened) aside.open = true;
+}, true);
+window.addEventListener("afterprint", () => opened.forEach((aside) => (aside.open = false)), true);
+
+// One switch unfolds all code of a page, and of the pages that are opened later.
+const all = /** @type {HTMLInputElement | null} */ (document.querySelector(".show-code input"));
+/** @type {(open: boolean) => void} */
+function showCode(open) {
+  for (const code of document.querySelectorAll(/** @type {"details"} */ ("details.hide"))) code.open = open;
+}
+if (all) {
+  all.checked = localStorage.getItem("show-code") === "yes";
+  if (all.checked) showCode(true);
+  all.addEventListener("change", () => {
+    localStorage.setItem("show-code", all.checked ? "yes" : "no");
+    showCode(all.checked);
+  });
+}

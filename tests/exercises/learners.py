@@ -12,7 +12,7 @@ from torch.distributions import Bernoulli, MultivariateNormal, Normal, kl_diverg
 
 from vae_lib.checks import CHAPTERS
 from vae_lib.checks.answers import Choice, Numbers
-from vae_lib.gaussian import kl_to_standard_normal
+from vae_lib.gaussian import kl_between, kl_to_standard_normal
 
 EXERCISES = {
     number: exercise
@@ -43,6 +43,21 @@ def spoiled(number, change):
         return tuple(results)
 
     return answer
+
+
+def divergences(of_q, of_posterior):
+    """Answers to 3.2 that give something else than ln σ² to the two divergences."""
+
+    def answer(x, mu, logvar):
+        q = mu[:, None], of_q(logvar)[:, None]
+        posterior = 0.4 * x[:, None], torch.full_like(x, of_posterior)[:, None]
+        return terms(x, mu, logvar)[0], kl_to_standard_normal(*q), kl_between(*q, *posterior)
+
+    return answer
+
+
+def gaussian_density(z, mu, logvar):
+    return Normal(mu, (0.5 * logvar).exp()).log_prob(z).sum(-1).exp()
 
 
 def kl(mu, logvar):
@@ -174,6 +189,8 @@ WRONG = {
         (lambda d, p: (d + p).softmax(1), "their logarithms are asked for"),
         (lambda d, p: d + p, "denominator p(x)"),
         (lambda d, p: (d + p).log_softmax(0), "axis 0"),
+        (lambda d, p: (d + p) / (d + p).logsumexp(1, keepdim=True), "logarithms are divided"),
+        (lambda d, p: d + p - d.logsumexp(1, keepdim=True), "In the denominator"),
         (lambda d, p: (d.exp() * p.exp() / (d.exp() * p.exp()).sum(1, keepdim=True)).log(), "near −10 000"),
         (lambda d, p: (d + p).softmax(1).log(), "NaN or infinity at log densities near −10 000"),
         (lambda d, p: one_maximum(d + p, 1, keepdim=True), "NaN or infinity at log densities near −10 000"),
@@ -187,8 +204,10 @@ WRONG = {
                 torch.linalg.solve(c, a - b),
                 0.5 * (b @ torch.linalg.solve(c, b) - a @ torch.linalg.solve(c, a)),
             ),
-            "log p(y=3|x) − log p(y=8|x)",
+            "not yet. w, c: The sign is flipped.",
         ),
+        (lambda a, b, c: (b - a, 0.5 * (a @ a - b @ b)), "w, c: The covariance is left out"),
+        (lambda a, b, c: (0.5 * line(a, b, c)[0], line(a, b, c)[1]), "not yet. w: It is too small by"),
         (
             lambda a, b, c: (
                 torch.linalg.solve(c, b - a),
@@ -205,11 +224,26 @@ WRONG = {
         (lambda a, b, s: scores(a, b, s, correction=1), "not yet. full, diagonal: The covariance divides"),
         (lambda a, b, s: scores(a, b, s, reduce=torch.sum), "did you sum over the images of the batch"),
         (lambda a, b, s: scores(a, a, s), "scored on the training images"),
+        (
+            lambda a, b, s: (
+                scores(a, b, s)[0],
+                Normal(a.mean(0), a.var(0, correction=0) + s).log_prob(b).sum(1).mean(),
+            ),
+            "diagonal: The variance of a pixel is used as its standard deviation",
+        ),
+        (
+            lambda a, b, s: (
+                MultivariateNormal(a.mean(0), torch.cov(a.T, correction=0) + s).log_prob(b).mean(),
+                scores(a, b, s)[1],
+            ),
+            "full: The noise is added to every entry",
+        ),
         (lambda a, b, s: scores(a, b, s, reduce=lambda v: v), "not yet averaged over axis 0"),
     ],
     "2.2": [
         (lambda w: w.mean(0), "mean of the logarithms"),
         (lambda w: w.logsumexp(0), "logarithm of the sum"),
+        (lambda w: w.amax(0), "largest of the log-likelihoods"),
         (lambda w: w.exp().mean(0).log(), "0 in every floating-point type"),
         (lambda w: w.logsumexp(1) - math.log(w.shape[1]), "axis 1"),
         (lambda w: w.exp().mean(0), "its logarithm is asked for"),
@@ -224,6 +258,8 @@ WRONG = {
         (lambda w: w.exp().sum(0) ** 2 / (w.exp() ** 2).sum(0), "0 in every floating-point type"),
         (lambda w: (w - w.max()).exp().sum(0) ** 2 / (2 * (w - w.max())).exp().sum(0), "largest one of each"),
         (lambda w: w.exp().sum(0) / (w.exp() ** 2).sum(0), "not squared"),
+        (lambda w: 2 * w.logsumexp(0) - (2 * w).logsumexp(0), "the logarithm of (2.4)"),
+        (lambda w: 1 / w.softmax(0).amax(0), "the share of the largest weight"),
         (lambda w: w.exp().sum() ** 2 / (w.exp() ** 2).sum(), "shape is wrong"),
     ],
     "2.6": [
@@ -243,7 +279,28 @@ WRONG = {
             lambda z, p, s: p + 0.5 * (z**2).sum(-1) * (1 / s**2 - 1) - z.shape[1] * math.log(s),
             "ln s has the wrong sign",
         ),
-        (lambda z, p, s: p - Normal(0.0, s).log_prob(z).sum(-1), "go through the expectation under the"),
+        (lambda z, p, s: p - Normal(0.0, s).log_prob(z).sum(-1), "The density of the prior is missing"),
+        (
+            lambda z, p, s: (p + (Normal(0.0, 1.0).log_prob(z) - Normal(0.0, s).log_prob(z)).sum(-1)).exp(),
+            "their logarithms are asked for",
+        ),
+        (
+            lambda z, p, s: p + (Normal(0.0, 1.0).log_prob(z) - Normal(0.0, s).log_prob(z)).mean(-1),
+            "averaged over the J dimensions",
+        ),
+        (
+            lambda z, p, s: (
+                p + (Normal(0.0, 1.0).log_prob(z) - Normal(0.0, math.exp(s**2 / 2)).log_prob(z)).sum(-1)
+            ),
+            "s² was given where its logarithm",
+        ),
+        (
+            lambda z, p, s: (
+                p + (Normal(0.0, 1.0).log_prob(z) - Normal(0.0, math.exp(s / 2)).log_prob(z)).sum(-1)
+            ),
+            "s was given where the logarithm of s²",
+        ),
+        (lambda z, p, s: p + Normal(0.0, 1.0).log_prob(z).sum(-1) ** 2, "go through the expectation"),
     ],
     "3.2": [
         (spoiled(0, lambda r, x, mu, t: r + 2 * t.exp()), "also feels the width of q"),
@@ -256,6 +313,13 @@ WRONG = {
             "kl: logvar was taken for σ",
         ),
         (spoiled(2, lambda r, x, mu, t: terms(x, mu, t)[1]), "this is the one from the prior"),
+        (divergences(lambda t: t.exp(), -math.log(5)), "kl, gap: The variance of q was given to it"),
+        (divergences(sigma, -math.log(5)), "kl, gap: The standard deviation of q was given to it"),
+        (divergences(lambda t: t, 0.2), "gap: The variance of the posterior was given to it"),
+        (divergences(lambda t: t, 0.2**0.5), "gap: The standard deviation of the posterior"),
+        (divergences(lambda t: t, -0.5 * math.log(5)), "gap: ln σ of the posterior"),
+        (divergences(lambda t: t.exp(), 0.2), "gap: Both variances were given to it"),
+        (divergences(sigma, 0.2**0.5), "gap: Both standard deviations were given to it"),
         (
             spoiled(2, lambda r, x, mu, t: (((mu - 0.4 * x) ** 2 + 0.2) / t.exp() + math.log(5) + t - 1) / 2),
             "gap: This divergence is the other way round",
@@ -266,7 +330,8 @@ WRONG = {
         (lambda t: 0.5 * t.sum(-1), "Every constant is missing"),
         (lambda t: 0.5 * (t + math.log(2 * math.pi)).sum(-1), "average of (z − μ)²/σ² is missing"),
         (lambda t: (t + 1 + math.log(2 * math.pi)).sum(-1), "too large by exactly the factor 2"),
-        (lambda t: -0.5 * (t + 1 + math.log(2 * math.pi)).sum(-1), "minus that"),
+        (lambda t: -0.5 * (t + 1 + math.log(2 * math.pi)).sum(-1), "not yet. The sign is flipped."),
+        (lambda t: 0.5 * (t + 1 + math.log(2 * math.pi)).mean(-1), "not yet. It is too small by"),
         (lambda t: 0.5 * (t + 1 + math.log(2 * math.pi)), "not yet summed over axis 1"),
     ],
     "4.1": [
@@ -372,6 +437,15 @@ WRONG = {
         (lambda mu, t, e: (mu + sigma(t) * e).detach(), "no gradient"),
         (lambda mu, t, e: mu + sigma(t).detach() * e, "no gradient reaches logvar"),
         (lambda mu, t, e: mu - sigma(t) * e, "It is right where eps is 0"),
+        (lambda mu, t, e: t + sigma(mu) * e, "changed places"),
+        (lambda mu, t, e: torch.normal(mu, sigma(t)), "It draws noise of its own"),
+        (lambda mu, t, e: mu + sigma(t) * torch.randn_like(mu), "It draws noise of its own"),
+        (lambda mu, t, e: mu + t.exp() * torch.randn_like(mu), "It draws noise of its own"),
+        (
+            lambda mu, t, e: mu + sigma(t) * draw(mu, 1, torch.Generator().manual_seed(0))[0],
+            "another eps gives the same z",
+        ),
+        (lambda mu, t, e: mu + sigma(t), "ε does not enter"),
     ],
     "6.3": [
         (lambda mu, s: mu**2 / s**2 + 3, "mean of the square"),
@@ -400,6 +474,7 @@ WRONG = {
         (lambda x, a: bce(x, a.sigmoid()).sum(-1), "sigmoid is applied twice"),
         (sigmoid_then_log, "NaN or infinity at large logits"),
         (lambda x, a: bce(x, a), "not yet summed over axis 1"),
+        (lambda x, a: bce(a, x).sum(-1), "x and the logits have changed places"),
         (lambda x, a: -(x * a.sigmoid().log()).sum(-1), "white part"),
         (lambda x, a: bce(x, a.detach()).sum(-1), "no gradient reaches logits"),
         (lambda x, a: sigmoid_then_log(x, a, 1e-8), "An epsilon in the logarithm, here 1e-08"),
@@ -432,6 +507,8 @@ WRONG = {
         (lambda x, a, s: (x - a.sigmoid()) * a.sigmoid() * (1 - a.sigmoid()) / s**2, "The sign is flipped."),
         (lambda x, a, s: (a.sigmoid() - x) * a.sigmoid() * (1 - a.sigmoid()) / s, "sigma is not squared"),
         (lambda x, a, s: (a.sigmoid() - x) * a.sigmoid() / s**2, "1 − m is missing"),
+        (lambda x, a, s: (a.sigmoid() - x) * a.sigmoid() * (1 - a.sigmoid()), "error in (7.4) is missing"),
+        (lambda x, a, s: (a.sigmoid() - x) * a.sigmoid() * (1 - a.sigmoid()) * s**2, "weight is multiplied"),
     ],
     "7.5": [
         (lambda D: 2 * 255**2 / D, "upside down"),
@@ -456,18 +533,28 @@ WRONG = {
         (lambda x, a, mu, t: bce(x, a).sum() + kl(mu, t).mean(), "summed over the images, where the KL is"),
         (lambda x, a, mu, t: (sigmoid_then_log(x, a, 1e-8) + kl(mu, t)).mean(), "An epsilon in the log"),
         (lambda x, a, mu, t: (bce(x, a).sum(-1), kl(mu, t)), "returns a tuple of 2, where one tensor"),
+        (lambda x, a, mu, t: (bce(a, x).sum(-1) + kl(mu, t)).mean(), "changed places in the cross-entropy"),
+        (lambda x, a, mu, t: (kl(mu, t) - (x * a.sigmoid().log()).sum(-1)).mean(), "only black pixels count"),
+        (lambda x, a, mu, t: (((a.sigmoid() - x) ** 2).sum(-1) + kl(mu, t)).mean(), "That is a squared"),
+        (lambda x, a, mu, t: (0.5 * ((a.sigmoid() - x) ** 2).sum(-1) + kl(mu, t)).mean(), "half a squared"),
     ],
     "8.4": [
         (lambda z, mu, t: kl(mu, t), "closed form"),
         (lambda z, mu, t: 0.5 * (z**2 - (z - mu) ** 2 / t.exp()).sum(-1), "log σ is missing"),
         (lambda z, mu, t: -0.5 * (z**2 - (z - mu) ** 2 / t.exp() - t).sum(-1), "The sign is flipped."),
         (lambda z, mu, t: -0.5 * ((z - mu) ** 2 / t.exp() + t + math.log(2 * math.pi)).sum(-1), "prior is"),
+        (
+            lambda z, mu, t: gaussian_density(z, mu, t) - gaussian_density(z, 0 * mu, 0 * t),
+            "The densities are subtracted",
+        ),
     ],
     "8.5": [
         (lambda e, D: -e / D, "nats per pixel"),
         (lambda e, D: e / (D * math.log(2)), "The sign is flipped."),
         (lambda e, D: -e / math.log(2), "whole image"),
         (lambda e, D: -e * math.log(2) / D, "ln 2 multiplies"),
+        (lambda e, D: -e / (2 * D), "A bit is not 2 nats"),
+        (lambda e, D: torch.log2(-e) / D, "a logarithm already"),
     ],
     "9.3": [
         (mixed(bce_of=torch.sigmoid, pixels=torch.mean, latents=torch.mean), "three mistakes are left"),

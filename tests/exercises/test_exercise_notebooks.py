@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from tools import exercises as tool
-from tools.notebooks import read
+from tools.notebooks import ROOT, read
 from vae_lib.checks import CHAPTERS, CheckFailed
 
 SOURCES = tool.sources()
@@ -339,3 +339,16 @@ def test_solutions_come_back_only_when_asked_for(stands, asked, due, tmp_path):
     command = ["make", "-s", "-f", tool.ROOT / "Makefile", *tell, *asked]
     told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert told.stdout.strip() == due, told.stderr
+
+
+def test_without_the_sources_the_book_has_no_solutions(tmp_path: Path, monkeypatch):
+    """A public copy may leave the folder exercises out."""
+    for name, place in [("ROOT", ""), ("BOOK", "book"), ("SOURCE", "exercises/source")]:
+        monkeypatch.setattr(tool, name, tmp_path / place)
+    (tmp_path / "book").mkdir()
+    (tmp_path / "_toc.yml").write_text((ROOT / "_toc.yml").read_text(encoding="utf-8"), encoding="utf-8")
+    tool.pages()
+    assert yaml.safe_load((tmp_path / "_build" / "toc.yml").read_text(encoding="utf-8")) == yaml.safe_load(
+        (ROOT / "_toc.yml").read_text(encoding="utf-8")
+    )
+    assert not (tmp_path / "book" / "solutions").exists()

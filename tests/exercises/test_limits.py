@@ -326,6 +326,15 @@ def test_a_mistake_with_a_factor_on_top_is_named_unless_it_is_small(change, mess
     assert compare.like_a_mistake(0 * mistake, WANT, {"Off.": mistake}, {}) is None
 
 
+@pytest.mark.parametrize("factor", [0.5, 2, -1, 1 / 7])
+def test_a_factor_is_one_mistake_and_not_two(factor):
+    """Minus the right result, with the wrong sign beside it among the usual mistakes."""
+    assert (
+        compare.like_a_mistake(factor * WANT, WANT, {"The sign.": -WANT - ONE_IMAGE * 0.01}, {"J": 7}) is None
+    )
+    assert compare.wrong_factor([(factor * WANT, WANT)], {"J": 7})
+
+
 # The draws of exercise 5.1, with the ε of one seed
 
 

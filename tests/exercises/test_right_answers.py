@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 
 import pytest
@@ -19,11 +20,29 @@ def test_a_right_answer_is_right(number, answer):
     assert {check(number, answer).message for _ in range(4)} == {"right"}
 
 
+def test_why_it_is_right_is_said_after_the_verdict(capsys):
+    check("4.1", kl)
+    verdict, *why = capsys.readouterr().out.splitlines()
+    assert (
+        verdict == "4.1: right"
+        and " ".join(why) == importlib.import_module("vae_lib.checks.chapter_4").WHY["4.1"]
+    )
+    assert check("4.1", "no function").why == ""
+
+
 @pytest.mark.parametrize(
     ("number", "answer"), [("4.1", kl), ("5.1", monte_carlo()), ("3.2", terms), ("7.2", gaussian_nll)]
 )
 def test_a_right_answer_is_right_for_twenty_draws(number, answer):
     assert [EXERCISES[number].examine(answer) for _ in range(20)] == [None] * 20
+
+
+@pytest.mark.parametrize("chapter", range(1, 10))
+def test_every_exercise_says_in_one_sentence_why_the_right_answer_is_right(chapter):
+    module = importlib.import_module(f"vae_lib.checks.chapter_{chapter}")
+    assert list(module.WHY) == list(module.EXERCISES)
+    for sentence in module.WHY.values():
+        assert sentence.endswith(".") and ". " not in sentence and 10 < len(sentence.split()) < 60
 
 
 # Stubs
@@ -88,7 +107,7 @@ def test_an_unknown_exercise_is_named(number, part):
 def test_a_result_shows_nothing_of_its_own(capsys):
     """At the end of a cell, where `check` has printed it already."""
     check("1.1", "c")._ipython_display_()
-    assert capsys.readouterr().out == "1.1: right\n"
+    assert capsys.readouterr().out.count("1.1: right\n") == 1
 
 
 def test_gradients_are_asked_for_where_they_are_switched_off():

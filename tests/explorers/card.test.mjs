@@ -45,13 +45,13 @@ test("a card holds question, picture, controls, numbers and words, each with its
   const html = card(explorer, { question: "Is p > q?", controls: [mu] }, { mu: 1 }, { more: 1 }, "e", "<svg></svg>");
   for (const part of [
     '<p class="question" id="e-question">Is p &#62; q?</p>',
-    'style="--tall:300px;--narrow:300px"',
+    'style="--tall:300;--narrow:300"',
     '<div role="img" aria-label="At μ = 1 it is &#34;so&#34;."><svg></svg></div>',
     '<form class="controls" autocomplete="off" aria-labelledby="e-question">',
     '<input type="range" id="e-mu" name="mu"',
     '<label for="e-kl" style="color:var(--prior)">KL(q &#60; p)</label>' +
-      '<output id="e-kl" name="kl" data-room="-0000.0000 nats" aria-live="off">0.3333 nats</output>',
-    '<output id="e-count" name="count" data-room="-0000.0000" aria-live="off">2</output>',
+      '<output id="e-kl" name="kl" data-room="−0000.0000 nats" aria-live="off">0.3333 nats</output>',
+    '<output id="e-count" name="count" data-room="−0000.0000" aria-live="off">2</output>',
     '<p class="words" aria-live="polite">At μ = 1 it is &#34;so&#34;.</p>',
     '<p class="fault" role="alert" hidden></p>',
   ]) assert.ok(html.includes(part), part);
@@ -64,10 +64,10 @@ test("heights, the canvas of a live card, and new samples for a seed", () => {
   const seed = { ...mu, name: "seed" };
   const html = card({ ...explorer, height: 400, narrow: 500 }, { question: "?", controls: [mu, seed] }, { mu: 1, seed: 2 },
     { more: 1 }, "e");
-  assert.ok(html.includes("--tall:400px;--narrow:500px") && html.includes("<canvas></canvas>"));
+  assert.ok(html.includes("--tall:400;--narrow:500") && html.includes("<canvas></canvas>"));
   assert.ok(html.includes('<button type="button" data-do="seed">New samples</button>'));
   const low = card({ ...explorer, height: 400 }, { question: "?", controls: [mu] }, { mu: 1 }, { more: 1 }, "e");
-  assert.ok(low.includes("--tall:400px;--narrow:400px"));
+  assert.ok(low.includes("--tall:400;--narrow:400"));
 });
 
 test("a model without a kernel tells of changes, and of changes alone", () => {

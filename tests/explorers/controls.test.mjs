@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
-  controlHTML, fromSlider, idle, isMenu, isPixels, isSlider, said, shown, snapped, State, toSlider, typedText, typedValue,
+  added, controlHTML, fromSlider, idle, isMenu, isPixels, isSlider, shown, snapped, State, toSlider, typedText, typedValue,
 } from "../../vae_lib/explorers/shared/controls.js";
 import { modelOf } from "../../vae_lib/explorers/shared/mount.js";
 
@@ -58,7 +58,7 @@ test("the position of a logarithmic slider is the power of ten", () => {
 
 test("a value is shown with the decimals of its step, or with those that it needs", () => {
   assert.equal(shown(slider(), 1), "1.00");
-  assert.equal(shown(slider(), -0.5), "-0.50");
+  assert.equal(shown(slider(), -0.5), "−0.50");
   assert.equal(shown(slider({ step: 0.1 }), 1), "1.0");
   assert.equal(shown(slider({ step: 1 }), 2), "2");
   assert.equal(shown(slider(), 0.123456789), "0.1234568");
@@ -73,21 +73,23 @@ test("keys make the text of a number, and others belong to the browser", () => {
   assert.equal(typedText("", "-"), "-");
   assert.equal(typedText("-1", "."), "-1.");
   assert.equal(typedText("1.", "5"), "1.5");
+  assert.equal(typedText("1", ","), "1,");
   assert.equal(typedText("1.5", "Backspace"), "1.");
   assert.equal(typedText("", "Backspace"), "");
   assert.equal(typedText("1.5", "Escape"), "");
   assert.equal(typedText("1.5", "Enter"), "");
   assert.equal(typedText("", "Enter"), null, "nothing was typed");
-  for (const key of ["ArrowRight", "Home", "Tab", "a", "e", "+", ",", " "]) assert.equal(typedText("1", key), null, key);
+  for (const key of ["ArrowRight", "Home", "Tab", "a", "e", "+", " "]) assert.equal(typedText("1", key), null, key);
 });
 
 test("a typed number keeps its digits, and is refused beyond the bounds", () => {
   assert.equal(typedValue(slider(), "0.12345"), 0.12345);
   assert.equal(typedValue(slider(), "-3"), -3);
+  assert.equal(typedValue(slider(), "−0,5"), -0.5, "a typographic minus, a comma");
   assert.equal(typedValue(slider(), "3"), 3);
   assert.equal(typedValue(whole, "2.6"), 3);
-  for (const text of ["-3.01", "3.01", "-", "1.2.3", "1-2"]) {
-    assert.throws(() => typedValue(slider(), text), { name: "RangeError", message: "μ: from -3 to 3" }, text);
+  for (const text of ["-3.01", "3.01", "-", "1.2.3", "1-2", "1,2,3", "", " "]) {
+    assert.throws(() => typedValue(slider(), text), { name: "RangeError", message: "μ: from −3 to 3" }, text);
   }
 });
 
@@ -97,14 +99,14 @@ test("a control is a slider, a menu or pixels", () => {
     assert.deepEqual(kinds.map((is) => is(control)), kinds.map((_, k) => k === i)));
 });
 
-test("a slider says its value, what the explorer adds, and whether it changes nothing", () => {
+test("an explorer adds words to the value of a slider, such as that it changes nothing", () => {
   const named = { ...explorer, say: { mu: (/** @type {number} */ v, /** @type {any} */ data) => `, ${data[v]}` } };
-  assert.equal(said(explorer, slider(), { mu: 1 }, {}), "1.00");
-  assert.equal(said(named, slider(), { mu: 1 }, { 1: "one" }), "1.00, one");
-  assert.equal(said(named, slider({ name: "sigma" }), { sigma: 2 }, {}), "2.00");
+  assert.equal(added(explorer, slider(), { mu: 1 }, {}), "");
+  assert.equal(added(named, slider(), { mu: 1 }, { 1: "one" }), ", one");
+  assert.equal(added(named, slider({ name: "sigma" }), { sigma: 2 }, {}), "");
   const still = { ...explorer, idle: (/** @type {string} */ name, /** @type {any} */ s) => name === "mu" && s.off };
-  assert.equal(said(still, slider(), { mu: 1, off: true }, {}), "1.00, no effect here");
-  assert.equal(said(still, slider(), { mu: 1, off: false }, {}), "1.00");
+  assert.equal(added(still, slider(), { mu: 1, off: true }, {}), ", no effect");
+  assert.equal(added(still, slider(), { mu: 1, off: false }, {}), "");
   assert.equal(idle(explorer, slider(), {}), false);
 });
 
@@ -153,11 +155,11 @@ test("a slider in HTML has its bounds, its position, its words and its colour", 
   const control = { ...logarithmic, label: "D < E", color: "prior" };
   const html = controlHTML(explorer, control, { D: 100 }, "e-D", {});
   assert.match(html, /^<div class="control"><label for="e-D">D &#60; E<\/label>/);
-  assert.match(html, /<span class="value" aria-hidden="true">100<\/span>/);
+  assert.match(html, /<input class="typed" inputmode="decimal" tabindex="-1" value="100" style="width:6ch"><span><\/span>/);
   assert.match(html, /id="e-D" name="D" min="-2" max="4" step="0.01" value="2" aria-valuetext="100"/);
   assert.match(html, / style="--paint:var\(--prior\)"/);
   assert.match(controlHTML({ ...explorer, idle: () => true }, control, { D: 100 }, "e-D", {}), /^<div class="control idle">/);
-  assert.doesNotMatch(controlHTML(explorer, slider(), { mu: 1 }, "e-mu", {}), /style/);
+  assert.doesNotMatch(controlHTML(explorer, slider(), { mu: 1 }, "e-mu", {}), /--paint/);
 });
 
 test("a menu in HTML has its options, one of them chosen", () => {

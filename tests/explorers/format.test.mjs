@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { escaped, format, grouped, minus, niceTicks, scientific } from "../../vae_lib/explorers/shared/format.js";
+import { brief, escaped, format, grouped, minus, niceTicks, scientific } from "../../vae_lib/explorers/shared/format.js";
 
 test("an output has fixed decimals and at most eight figures", () => {
   assert.equal(format(1.23456), "1.2346");
-  assert.equal(format(-1.23456), "-1.2346");
+  assert.equal(format(-1.23456), "−1.2346");
   assert.equal(format(1.23456, 2), "1.23");
   assert.equal(format(3, 0), "3");
   assert.equal(format(123456.789), "123456.79");
@@ -16,10 +16,10 @@ test("an output has fixed decimals and at most eight figures", () => {
 });
 
 test("an output is a power of ten where fixed decimals say nothing", () => {
-  assert.equal(format(0.0000499), "4.990e-5");
-  assert.equal(format(-1e-9), "-1.000e-9");
-  assert.equal(format(1e7), "1.000e+7");
-  assert.equal(format(-2.5e12), "-2.500e+12");
+  assert.equal(format(0.0000499), "4.990·10⁻⁵");
+  assert.equal(format(-1e-9), "−1.000·10⁻⁹");
+  assert.equal(format(1e7), "1.000·10⁷");
+  assert.equal(format(-2.5e12), "−2.500·10¹²");
   assert.equal(format(1e-15), "0.0000", "what is left of a difference of equal numbers");
 });
 
@@ -32,6 +32,12 @@ test("a minus is the typographic one", () => {
   assert.equal(minus(-1.5), "−1.5");
   assert.equal(minus("-0.30"), "−0.30");
   assert.equal(minus(2), "2");
+});
+
+test("a number is never written as in a program", () => {
+  assert.equal(minus(-1e-7), "−1·10⁻⁷");
+  assert.equal(minus(2.5e21), "2.5·10²¹");
+  assert.deepEqual([0.123, 124, 4.5e-8].map(brief), ["0.12", "120", "4.5·10⁻⁸"]);
 });
 
 test("powers of ten in words", () => {

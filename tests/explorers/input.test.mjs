@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { State } from "../../vae_lib/explorers/shared/controls.js";
-import { formListeners, newSeed, Pointer, Typing } from "../../vae_lib/explorers/shared/input.js";
+import { formListeners, newSeed, Pointer, swipeListeners, Typing } from "../../vae_lib/explorers/shared/input.js";
 import { modelOf } from "../../vae_lib/explorers/shared/mount.js";
 import { nearest } from "../../vae_lib/explorers/shared/screen.js";
 
@@ -84,22 +84,25 @@ test("after the last seed comes the first", () => {
 
 function typing() {
   const { values, state } = parts();
-  const typed = new Typing(state, (control) => `says ${state.read()[control.name]}`);
+  const typed = new Typing(state);
   const send = sender(typed.listeners(/** @type {any} */ ({})));
-  const target = { name: "mu", previousElementSibling: { textContent: "" } };
+  /** @type {any} */
+  const field = { value: "0.00", defaultValue: "0.00", matches: () => true, blur: () => send("change", { target: field }) };
+  const target = { name: "mu", previousElementSibling: { firstElementChild: field }, matches: () => false };
+  field.parentElement = { nextElementSibling: { getAttribute: () => "mu" } };
   let prevented = 0;
   const preventDefault = () => prevented++;
   const press = (/** @type {string} */ key, more = {}) => send("keydown", { target, key, preventDefault, ...more });
-  const shown = () => target.previousElementSibling.textContent;
-  return { values, typed, send, target, press, shown, prevented: () => prevented };
+  const shown = () => field.value;
+  return { values, typed, send, target, field, press, shown, prevented: () => prevented };
 }
 
 test("digits show as they are typed, and Enter sets exactly this value", () => {
   const { values, typed, press, shown, prevented } = typing();
   for (const key of "-1.2345") press(key);
-  assert.deepEqual([shown(), values.mu, typed.text], ["-1.2345▏", 0, "-1.2345"]);
+  assert.deepEqual([shown(), values.mu, typed.text], ["-1.2345", 0, "-1.2345"]);
   press("Backspace");
-  assert.equal(shown(), "-1.234▏");
+  assert.equal(shown(), "-1.234");
   press("Enter");
   assert.deepEqual([values.mu, typed.text, prevented()], [-1.234, "", 9]);
 });
@@ -108,10 +111,13 @@ test("what is typed can be taken back, and is by leaving the slider", () => {
   const { values, typed, send, target, press, shown } = typing();
   press("2");
   press("Escape");
-  assert.deepEqual([shown(), typed.text, values.mu], ["says 0", "", 0]);
+  assert.deepEqual([shown(), typed.text, values.mu], ["0.00", "", 0]);
   press("2");
   send("focusout", { target });
-  assert.deepEqual([shown(), typed.text, values.mu], ["says 0", "", 0]);
+  assert.deepEqual([shown(), typed.text, values.mu], ["0.00", "", 0]);
+  press("2");
+  send("input", { target });
+  assert.deepEqual([shown(), typed.text], ["0.00", ""], "an arrow moved it");
   press("Enter");
   assert.equal(values.mu, 0);
 });
@@ -119,14 +125,42 @@ test("what is typed can be taken back, and is by leaving the slider", () => {
 test("a typed number beyond the bounds changes nothing", () => {
   const { values, typed, press, shown } = typing();
   press("9");
-  assert.throws(() => press("Enter"), { name: "RangeError", message: "μ: from -3 to 3" });
-  assert.deepEqual([values.mu, typed.text, shown()], [0, "", "says 0"]);
+  assert.throws(() => press("Enter"), { name: "RangeError", message: "μ: from −3 to 3" });
+  assert.deepEqual([values.mu, typed.text, shown()], [0, "", "0.00"]);
+});
+
+test("the field beside a slider takes a value, and Escape leaves it", () => {
+  const { values, send, field } = typing();
+  const preventDefault = () => {};
+  field.value = "1,25";
+  send("keydown", { target: field, key: "Enter", preventDefault });
+  assert.equal(values.mu, 1.25);
+  field.value = "2";
+  send("keydown", { target: field, key: "Escape", preventDefault });
+  assert.deepEqual([values.mu, field.value], [1.25, "0.00"]);
+  field.value = "99";
+  assert.throws(() => send("change", { target: field }), { name: "RangeError", message: "μ: from −3 to 3" });
+  assert.deepEqual([values.mu, field.value], [1.25, "1.25"]);
+});
+
+test("a swipe that turns out to scroll the page changes nothing", () => {
+  const { values, state } = parts();
+  const send = sender(swipeListeners(/** @type {any} */ ({}), state));
+  for (const [pointerType, end, left] of [
+    ["touch", "pointercancel", 0], ["touch", "pointerup", 2], ["mouse", "pointercancel", 2],
+  ]) {
+    values.mu = 0;
+    send("pointerdown", { pointerType, target: { name: "mu" } });
+    values.mu = 2;
+    send(/** @type {string} */ (end), {});
+    assert.equal(values.mu, left, `${pointerType} ${end}`);
+  }
 });
 
 test("keys of the browser and of menus stay theirs", () => {
   const { typed, press, prevented } = typing();
   for (const more of [{ ctrlKey: true }, { metaKey: true }, { altKey: true }]) press("1", more);
-  for (const name of ["guess", "other"]) press("1", { target: { name } });
+  for (const name of ["guess", "other"]) press("1", { target: { name, matches: () => false } });
   press("ArrowRight");
   assert.deepEqual([typed.text, prevented()], ["", 0]);
 });
@@ -147,16 +181,19 @@ function pointer() {
   const picture = {
     handles: [{ x: 0, y: 0, axis: "x", move: (/** @type {number} */ x) => ({ mu: x / 100 }) }],
     pick: (/** @type {number} */ x) => (x > 500 ? { seed: 7 } : null),
+    regions: [["kl", 300, -5, 400, 5]],
   };
   const screen = /** @type {any} */ ({
     canvas, picture,
     place: (/** @type {any} */ { clientX: x, clientY: y, pointerType }) =>
       ({ x, y, handle: nearest(/** @type {any} */ (picture.handles), x, y, pointerType === "mouse" ? 18 : 30) }),
   });
-  const listeners = new Pointer(screen, state).listeners();
+  /** @type {(string | null)[]} */
+  const lit = [];
+  const listeners = new Pointer(screen, state, (term) => lit.push(term)).listeners();
   assert.ok(listeners.every(([target]) => target === canvas));
   const send = sender(listeners);
-  return { values, canvas, picture, screen, send: (/** @type {string} */ kind, /** @type {number} */ x, more = {}) =>
+  return { values, canvas, picture, screen, lit, send: (/** @type {string} */ kind, /** @type {number} */ x, more = {}) =>
     send(kind, { clientX: x, clientY: 0, pointerType: "mouse", pointerId: 5, ...more }) };
 }
 
@@ -205,4 +242,14 @@ test("a finger on a handle drags it, elsewhere it scrolls; nothing happens befor
   send("pointermove", 5);
   send("click", 600);
   assert.equal(values.seed, 98);
+});
+
+test("a pointer over a term lets it stand out, but not while a handle is dragged", () => {
+  const { lit, send } = pointer();
+  send("pointermove", 250);
+  send("pointermove", 350);
+  send("pointerleave", 350);
+  send("pointerdown", 5);
+  send("pointermove", 350);
+  assert.deepEqual(lit, [null, "kl", null, null]);
 });

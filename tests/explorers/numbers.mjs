@@ -36,9 +36,11 @@ for await (const line of createInterface({ input: process.stdin })) {
       const cache = readied(explorer, state, data);
       const numbers = explorer.numbers(state, cache);
       const drawings = widths.map((/** @type {number} */ width) => drawing(explorer, state, numbers, cache, width));
-      return { numbers, drawings, words: explorer.describe(state, numbers, cache) };
+      const done = (explorer.tasks ?? []).map((/** @type {any} */ task) => task.done(state, numbers));
+      return { numbers, drawings, done, words: explorer.describe(state, numbers, cache) };
     });
-    console.log(JSON.stringify({ outputs: explorer.outputs, room: explorer.room, answers }));
+    const { tasks = [] } = explorer; // functions are left out of JSON
+    console.log(JSON.stringify({ outputs: explorer.outputs, room: explorer.room, answers, tasks }));
   } else {
     const draws = new Float64Array(count);
     normals(seed)(draws, 0, count);

@@ -85,6 +85,42 @@ test("a phrase puts each part behind the one before", () => {
   assert.deepEqual(starts(), [10, 40]);
 });
 
+test("of several wordings the first that fits is taken, or else the last", () => {
+  const { picture } = blank();
+  close(picture.measure("abcd"), 4 * 6.9);
+  assert.equal(picture.fitting(100, "short", "s"), "short");
+  assert.equal(picture.fitting(5 * 6.9, "longer", "short", "s"), "short");
+  assert.equal(picture.fitting(3, "longer", "short"), "short");
+});
+
+test("images have pixels of whole size that touch, each as dark as its number", () => {
+  const { pen, picture } = blank();
+  picture.images([[10, 20, [0, 0.5, 1, 0.5]], [60, 20, [1, 0, 0, 0]]], 25, "red", 0.5);
+  const [grey, black] = pen.marks;
+  assert.deepEqual([pen.marks.length, grey.alpha, black.alpha], [2, 0.25, 0.5]);
+  assert.deepEqual(grey.points, [[23, 20], [35, 33], [23, 33], [35, 45]]);
+  assert.deepEqual(black.points, [[10, 33], [23, 45], [60, 20], [73, 33]]);
+});
+
+test("the words at ticks are not cut at an end of the picture, nor drawn over each other", () => {
+  const { pen, picture } = blank();
+  const ticks = /** @type {[number, string][]} */ ([[0, "-1000"], [0.01, "skipped"], [0.5, "half"], [1, "1000"]]);
+  picture.panel({ left: 4, right: 2, x: [0, 1], y: [0, 1], xticks: ticks, yticks: null });
+  const said = pen.marks.filter(({ kind }) => kind === "text").map(({ words, points: [[x]] }) => [words, x]);
+  assert.deepEqual(said, [["-1000", 2.5 * 6.9], ["half", 301], ["1000", 600 - 2 * 6.9]]);
+});
+
+test("an axis follows the state, but stands still while a handle is held", () => {
+  const { picture } = blank();
+  assert.deepEqual(picture.follow([0, 1]), [0, 1]);
+  assert.deepEqual(picture.follow([0, 2]), [0, 2]);
+  picture.held = true;
+  assert.deepEqual(picture.follow([0, 3]), [0, 2]);
+  const another = blank().picture;
+  another.held = true;
+  assert.deepEqual(another.follow([0, 3]), [0, 3], "there is nothing to keep yet");
+});
+
 test("a handle has arrows along its axes and a hole, and keeps its place", () => {
   for (const [axis, arrows] of /** @type {["x" | "y" | "xy", number][]} */ ([["x", 2], ["y", 2], ["xy", 4]])) {
     const { pen, picture } = blank();
@@ -166,6 +202,16 @@ test("a curve has a point for every other pixel and is drawn inside the axes alo
   assert.deepEqual([curve.clipped, curve.dash, part.points[0], part.points.length], [1, [7, 4], [200, p.y(2)], 101]);
   assert.deepEqual([line.points, line.width, line.clipped], [[[0, p.bottom], [600, p.top]], 1, 1]);
   assert.equal(pen.clipped, 0, "and afterwards nothing is cut");
+});
+
+test("where a curve bends it has more points", () => {
+  const { picture } = blank();
+  const p = picture.panel({ left: 0, right: 0, x: [0, 600], y: [0, 1], xticks: null, yticks: null });
+  const points = p.points((x) => Math.exp(-0.5 * (x - 299) ** 2));
+  assert.ok(points.length > 301 && points.length < 450);
+  const steps = points.slice(1).map(([x], i) => x - points[i][0]);
+  assert.ok(Math.min(...steps) < 0.5 && Math.max(...steps) === 2 && steps.every((step) => step > 0));
+  assert.ok(Math.abs(Math.min(...points.map(([, y]) => y)) - p.top) < 0.5, "its peak");
 });
 
 test("the clip of a panel is its axes", () => {

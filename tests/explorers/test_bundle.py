@@ -90,7 +90,7 @@ PROGRAM = """
 const { render } = (await import("./notebook.mjs")).default;
 const fonts = { load: () => 0 };
 globalThis.document = { fonts, addEventListener() {}, querySelectorAll: () => [] };
-globalThis.window = globalThis;
+Object.assign(globalThis, { window: globalThis, addEventListener() {} });
 await import("./site.mjs");
 await new Promise(setImmediate);
 console.log(typeof render, typeof wakeExplorers);

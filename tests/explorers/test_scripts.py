@@ -11,6 +11,7 @@ from asking import answers, ask, made, on_the_grid, states
 
 from site_extension.explorers import draw
 from vae_lib.explorers import EXPLORERS
+from vae_lib.explorers.shared import base
 
 each_explorer = pytest.mark.parametrize("name", EXPLORERS)
 
@@ -39,10 +40,20 @@ def test_script_shows_the_numbers_of_vae_lib(name):
 def test_every_state_can_be_drawn_and_described(name):
     at = states(name)
     at = at[:: max(1, len(at) // 25)]
+    opening = EXPLORERS[name]().state()
+    for key, trait in EXPLORERS[name].parameters().items():  # a number may be typed with all its digits
+        if isinstance(trait, base.Slider) and not trait.integer:
+            at.append(opening | {key: max(0.0, trait.low) + 1e-7})
     cards = [made(name, state).card() | {"id": "e"} for state in at]
-    for state, drawn in zip(at, draw(cards), strict=True):
+    for state, parts in zip(at, draw(cards), strict=True):
+        drawn = "".join(parts)
         assert not re.search(r"NaN|undefined|Infinity|null|\[object", drawn), state
-        assert len(re.search(r'aria-label="([^"]*)"', drawn)[1].split()) >= 15
+        words = re.search(r'role="img" aria-label="([^"]*)"', drawn)[1]
+        assert len(words.split()) >= 15
+        said = [words, *re.findall(r">([^<]+)<", drawn)]
+        assert [text for text in said if re.search(r"\de[-+]?\d|-\d", text)] == [], (
+            "numbers as programs write them"
+        )
 
 
 @each_explorer

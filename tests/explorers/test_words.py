@@ -358,8 +358,7 @@ def which_bug(words, state, n):
         words.take(f"Your guess was “{PROGRAMS[state['guess']].title}”: it is “{title}”. ")
     right = run["code"] == "right"
     if not right:
-        wrong_line, right_line = run["lines"]
-        words.take(f"It has {wrong_line} where {right_line} is right. ")
+        words.take("Its line has the sign −, the right one +. ")
     assert rounded(words.take("The held-out ELBO is # nats")[0], n["elbo"])
     if not right:
         best = next(other for other in runs if other["code"] == "right")
@@ -405,7 +404,7 @@ IN_THE_PICTURE = {
         "with baseline: variance #": lambda n: [n["baseline_variance"]],
     },
     "latent": {
-        "mean test image: # + # = #": lambda n: [-n["mean_reconstruction"], n["mean_kl"], -n["mean_elbo"]],
+        "test mean: # + # = #": lambda n: [-n["mean_reconstruction"], n["mean_kl"], -n["mean_elbo"]],
     },
     "rate_distortion": {
         "σ = #": lambda n: [n["sigma"]],

@@ -2,5 +2,5 @@
 
 import importlib.util
 
-WITH_NBGRADER = ["test_book.py", "test_class.py", "test_page.py"]
+WITH_NBGRADER = [f"test_{name}.py" for name in ("book", "class", "manners", "output", "page", "parts")]
 collect_ignore = [] if importlib.util.find_spec("nbgrader") else WITH_NBGRADER

@@ -21,6 +21,7 @@ import toy
 
 from grading.__main__ import main
 from grading.course import Course
+from grading.examine import GRADED
 from grading.worker import open_course
 
 LIMITS = ["--cell-seconds=5", "--seconds=45", "--memory-gb=1.5", "--jobs=2"]
@@ -57,17 +58,27 @@ CLASS = {
     "Nothing": (toy.student(), "graded", "0 0 0", f"1.1: {ASSERTION}"),
     "Partly": (toy.right(a2=WRONG), "graded", "1 0 0", "1.2: AssertionError: too small; 1.3: "),
     "Raising": (toy.right(a3="1 / 0"), "graded", "1 2 0", "1.3: ZeroDivisionError: division by zero"),
-    "Exiting": (toy.right(a2="import os; os._exit(0)"), "stopped", "", "Python ended in the cell '1.2'"),
-    "Looping": (toy.right(a2="while True: pass"), "incomplete", "1 0 0", "1.2: stopped after 5 s; 1.3: "),
+    "Exiting": (
+        toy.right(a2="import os; os._exit(0)"),
+        "decide",
+        "1",
+        "Python ended in the cell '1.2'",
+    ),
+    "Looping": (toy.right(a2="while True: pass"), "decide", "1 0", "1.2: stopped after 5 s; 1.3: "),
     "Stubborn": (
         toy.right(a1=STUBBORN),
-        "stopped",
-        "",
+        "decide",
+        "2 3",
         "it did not stop when its time was up in the cell '1.1'",
     ),
     "Slow": (slow(toy.right()), "stopped", "", "not finished after 45 s, stopped in the cell 'import time"),
     "Flooding": (toy.right(a2=FLOOD), None, None, None),
-    "Greedy": (toy.right(**GREEDY), "graded", "1 0 0", "1.2: MemoryError; 1.3: MemoryError"),
+    "Greedy": (
+        toy.right(**GREEDY),
+        "decide",
+        "1",
+        "1.2: MemoryError. It is right without the line that fails",
+    ),
     "Leaving": (toy.right(a1=LEAVE), "graded", "1 2 3", None),
     "Warned": (toy.right(a2=WARNING), "graded", "1 2 3", None),
     "No check": (NO_CHECK, "graded", "1 2 3", "1.2: the check was missing and is put back"),
@@ -149,17 +160,17 @@ def test_endless_output_is_stopped_by_a_limit(graded: Path):
     """By the limit of time, memory or output, whichever is reached first; each has its reason."""
     row = table(graded)["Flooding"]
     assert (row["status"], row["1.2"], row["reason"].split("; ")[0]) in [
-        ("stopped", "", "it did not stop when its time was up in the cell '1.2'"),
+        ("decide", "", "it did not stop when its time was up in the cell '1.2'"),
         ("stopped", "", "it displayed more than 50 MB"),
-        ("incomplete", "0", "1.2: stopped after 5 s"),
-        ("graded", "0", "1.2: MemoryError"),
+        ("decide", "0", "1.2: stopped after 5 s"),
+        ("decide", "0", "1.2: MemoryError"),
     ]
 
 
 def test_command_prints_who_has_no_points_with_file_and_reason(graded: Path):
     said = (graded / "said.txt").read_text(encoding="utf-8")
     named = re.findall(r"^NOT GRADED: (.*?) \((.*?)\): (.+)", said, re.M)
-    ungraded = [row for row in table(graded).values() if row["status"] not in ("graded", "incomplete")]
+    ungraded = [row for row in table(graded).values() if row["status"] not in GRADED]
     assert sorted(named) == sorted((row["name"], row["file"] or "no file", row["reason"]) for row in ungraded)
     counts = Counter(row["status"] for row in table(graded).values())
     assert ", ".join(f"{count} {status}" for status, count in counts.most_common()) in said
@@ -173,7 +184,7 @@ def test_answer_in_words_has_no_points_before_it_is_marked(graded: Path):
 
 def test_the_page_for_instructors_has_every_status(graded: Path):
     page = (toy.ROOT / "book" / "instructors.md").read_text(encoding="utf-8")
-    listed = re.findall(r"^\| (\w+) \|", page.partition("| status | means | points |")[2], re.M)[:5]
+    listed = re.findall(r"^\| (\w+) \|", page.partition("| status | means | points |")[2], re.M)[:6]
     assert set(listed) == {row["status"] for row in table(graded).values()}
 
 
@@ -217,6 +228,7 @@ def test_points_given_by_hand_are_reported_and_kept(graded: Path, tmp_path: Path
         grade = gradebook.find_grade("exercise-1-4-answer", "toy", "toy", "1001")
         grade.manual_score, grade.needs_manual_grade = 1.5, False
         gradebook.db.commit()
+    course.close()
     main(line(folder, "report"))
     row = table(folder)["Right"]
     assert (row["total"], row["1.4"], row["by hand"]) == ("7.5", "1.5", "")

@@ -233,6 +233,86 @@ def test_metadata_of_wrong_types_is_ignored(release):
     assert graded_cells(repair(notebook, release).notebook) == graded_cells(toy.right())
 
 
+def behind(notebook, place: str, *cells):
+    index = next(i for i, cell in enumerate(notebook.cells) if cell.id == place)
+    notebook.cells[index + 1 : index + 1] = cells
+    return notebook
+
+
+def test_a_check_goes_behind_the_cell_that_holds_its_answer_and_the_stub_is_not_run(release):
+    notebook = behind(
+        toy.right(a2=toy.STUB["1.2"]), "exercise-1-2-check", v4.new_code_cell(toy.RIGHT["1.2"], id="own")
+    )
+    repaired = repair(notebook, release)
+    ids = [cell.id for cell in repaired.notebook.cells if cell.cell_type == "code"]
+    assert ids.index("exercise-1-2-answer") < ids.index("exercise-1-2-check") - 1
+    before = ids[ids.index("exercise-1-2-check") - 1]
+    assert toy.cell(repaired.notebook, before).source == toy.RIGHT["1.2"]
+    assert toy.cell(repaired.notebook, "exercise-1-2-answer").metadata.tags == ["skip-execution"]
+    assert repaired.notes == ["1.2: the answer stands in another cell"] and "1.2" in repaired.attempted
+
+
+def test_what_a_student_wrote_into_a_check_stays_before_it(release):
+    notebook = toy.right(a2=toy.STUB["1.2"])
+    check = toy.cell(notebook, "exercise-1-2-check")
+    check.source += "\n" + toy.RIGHT["1.2"]
+    cells = repair(notebook, release).notebook.cells
+    at = next(index for index, cell in enumerate(cells) if cell.id == "exercise-1-2-check")
+    assert cells[at - 1].source == toy.RIGHT["1.2"]
+    assert cells[at].source == toy.cell(release, "exercise-1-2-check").source
+
+
+def test_the_setup_runs_as_it_was_released_before_what_a_student_made_of_it(release):
+    notebook = toy.right()
+    toy.cell(notebook, "setup").source = f"import nothing_here\n{toy.SETUP}"
+    sources = code(repair(notebook, release).notebook)
+    assert sources[:2] == [toy.SETUP, f"import nothing_here\n{toy.SETUP}"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "place", "exercises"),
+    [
+        (v4.new_markdown_cell("It is c."), "exercise-1-1", {"1.1"}),
+        (v4.new_code_cell("plus = 1"), "exercise-1-2-check", {"1.2"}),
+        (v4.new_code_cell("plus = 1  # 1.3"), "exercise-1-1", {"1.1", "1.3"}),
+        (v4.new_code_cell("plus = 1"), "exercise-1-4-answer", {"1.1", "1.2", "1.3", "1.4"}),
+        (v4.new_markdown_cell("Name: Ana"), "title", set()),
+    ],
+)
+def test_what_may_be_an_answer_that_was_not_found(cell, place: str, exercises: set[str], release):
+    repaired = repair(behind(toy.student(), place, cell), release)
+    assert (repaired.attempted, repaired.near.keys()) == (set(), exercises)
+
+
+def test_an_untouched_notebook_has_no_answers(release):
+    repaired = repair(toy.student(), release)
+    assert (repaired.attempted, repaired.near, repaired.notes) == (set(), {}, [])
+    assert repair(toy.right(), release).attempted == {"1.1", "1.2", "1.3", "1.4"}
+
+
+def test_a_translated_question_is_no_answer(release):
+    notebook = toy.student()
+    toy.cell(notebook, "exercise-1-1").source = "## 1.1 · 질문"
+    assert repair(notebook, release).near == {}
+
+
+@pytest.mark.parametrize(("written", "read"), [("\\ud83d", "\ufffd"), ("\\ud83d\\ude00", "😀")])
+def test_half_an_emoji_is_replaced(written: str, read: str, release):
+    data = json.dumps(toy.right(a1="answer = 'EMOJI'")).replace("EMOJI", written).encode()
+    source = toy.cell(preflight(data, release).notebook, "exercise-1-1-answer").source
+    assert source.endswith(f"answer = '{read}'")
+
+
+def test_pasted_pictures_are_kept_and_lost_ones_are_named(release):
+    notebook = toy.right()
+    picture = {"a.png": {"image/png": "AAAA"}}
+    text = v4.new_markdown_cell("![](attachment:a.png) ![](attachment:b.png)", attachments=picture, id="p")
+    repaired = repair(behind(notebook, "title", text), release)
+    kept = next(cell for cell in repaired.notebook.cells if "a.png" in cell.source)
+    assert (kept.attachments, kept.source) == (picture, "![](attachment:a.png) ![](b.png)")
+    assert repaired.notes == ["the picture b.png of a text cell is not in the file"]
+
+
 OTHER = v4.new_notebook(cells=[v4.new_markdown_cell("# My essay")])
 
 

@@ -45,10 +45,11 @@ def test_each_mistake_of_the_book_names_its_cell_and_its_test():
     found = book_errata()
     assert found
     for entry in found:
-        names = re.findall(r"`([^`]+)`", entry.partition("**Right.**")[2])
-        assert [name for name in names if name in cells], f"no cell in: {entry}"
-        assert [name for name in names if name in globals()], f"no test of this file in: {entry}"
-        assert [name for name in names if name not in cells and name not in globals()] == []
+        right = entry.partition("**Right.**")[2]
+        shown, names = re.findall(r"#cell-id=([\w-]+)", right), re.findall(r"`([^`]+)`", right)
+        assert shown or "in the solution" in right, f"no cell in: {entry}"
+        assert set(shown) <= cells
+        assert names and set(names) <= set(globals()), f"no test of this file in: {entry}"
 
 
 # Chapter 1
@@ -72,6 +73,26 @@ def test_ink_in_empty_places_does_not_make_the_classifier_sure(classifier):
     assert abs(confidence(erased) - confidence(lying)) < 0.01
     for other in (squares.rot90(2, dims=(1, 2)), squares.flip(2)):
         assert confidence(other) < confidence(squares) - 0.1
+
+
+def test_few_images_carry_the_collapse_of_a_density():
+    digits = load_digits()
+    images, labels = digits.x_train.double(), digits.y_train
+    held = torch.arange(len(images)) % 5 == 4
+    scores, errors = [], []
+    for noise in (1e-8, 1e-3):
+        joint = []
+        for k in range(10):
+            fitted = images[~held & (labels == k)]
+            cov = torch.cov(fitted.T, correction=0) + noise * torch.eye(64, dtype=torch.float64)
+            log_p = torch.distributions.MultivariateNormal(fitted.mean(0), cov).log_prob(images[held])
+            joint.append(log_p + math.log(len(fitted) / (~held).sum()))
+        joint = torch.stack(joint, dim=1)
+        scores.append(joint.logsumexp(1))
+        errors.append((joint.argmax(1) != labels[held]).sum())
+    assert scores[0].median() > scores[1].median() + 50 and scores[0].mean() < -1000
+    assert (scores[0] < 0).sum() == 7 and errors[0] < 2.5 * errors[1]
+    assert scores[0][scores[0] > 0].mean() > scores[1].mean() + 50
 
 
 def test_the_mean_of_the_threes_is_a_three_to_the_classifier(classifier):
@@ -189,7 +210,26 @@ def test_the_kl_is_steeper_below_one():
     assert (slope_below > slope_above).all()
 
 
+def test_logarithm_and_square_trade_places_at_three_quarters():
+    square, logarithm = (0.5 * double(0.745, 0.755) ** 2, -double(0.745, 0.755).log())
+    assert (square < logarithm).squeeze().tolist() == [True, False]
+
+
+def test_the_kl_as_written_comes_out_negative_in_float32():
+    logvar = torch.linspace(-1e-3, 1e-3, 2001)[:, None]
+    as_written = 0.5 * (logvar.exp() - logvar - 1)
+    assert (as_written < 0).any()
+    assert (gaussian.kl_to_standard_normal(torch.zeros_like(logvar), logvar) >= 0).all()
+
+
 # Chapter 5
+
+
+def test_the_histogram_of_single_draws_has_another_shape_not_only_another_width():
+    eps = torch.randn((100_000, 100), dtype=torch.float64, generator=generator())
+    values = -0.5 * (2.5 - 2 * (0.6 + 0.5 * eps)) ** 2
+    skewness = [(((r - r.mean()) / r.std()) ** 3).mean() for r in (values[:, 0], values.mean(1))]
+    assert skewness[0] < -1 and abs(skewness[1]) < 0.3
 
 
 def test_the_gap_does_not_say_which_estimate_is_noisier():

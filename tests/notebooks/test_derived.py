@@ -64,12 +64,14 @@ def test_every_public_name_is_listed():
 
 
 def corrections() -> dict[int, str]:
-    """The number of each correction -> the notebook with its box."""
+    """The number of each mistake of the article -> the notebook with its box, in the cell correction-N."""
     found = {}
     for notebook in NOTEBOOKS:
-        for number in re.findall(r"^> \*\*Correction (\d+)\.\*\*", notebook.markdown, re.M):
-            assert int(number) not in found, f"correction {number} has two boxes"
-            found[int(number)] = notebook.name
+        for cell in notebook.cells:
+            if match := re.fullmatch(r"correction-(\d+)", cell.id):
+                assert re.search(r"^> \*\*Often seen\.\*\* ", cell.source, re.M), cell.id
+                assert int(match[1]) not in found, f"correction {match[1]} has two boxes"
+                found[int(match[1])] = notebook.name
     return found
 
 
@@ -95,7 +97,7 @@ def test_errata_entry_leads_to_the_cell_and_the_test(number: int):
     notebook = by_name(corrections()[number])
     where, test = re.search(r"\*\*Shown\.\*\* (.*?)\*\*Guarded by\.\*\* `([^`]+)`", entry, re.DOTALL).groups()
     assert f"({notebook.name}.ipynb#" in where, f"the box is in {notebook.name}"
-    cells = re.findall(r"`([^`]+)`", where)
+    cells = re.findall(r"#cell-id=([\w-]+)", where)
     assert cells and all(notebook.cell(cell) and notebook.cell(cell).cell_type == "code" for cell in cells), (
         cells
     )

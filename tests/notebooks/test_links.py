@@ -1,4 +1,4 @@
-"""Links within the book lead to files and headings, in Jupyter too; make links looks up those out of it."""
+"""Links within the book lead to files, headings and cells, in Jupyter too; make links looks up all others."""
 
 from __future__ import annotations
 
@@ -22,24 +22,28 @@ def prose(path: Path) -> str:
 
 
 def anchors(path: Path) -> set[str]:
-    text = Notebook(path).markdown if path.suffix == ".ipynb" else path.read_text(encoding="utf8")
-    return {
-        slugify(title) for title in re.findall(r"^#+ (.*)", re.sub(r"```.*?```", "", text, flags=re.S), re.M)
+    """What can follow # in a link to this file: its headings, and the code cells of a notebook."""
+    notebook = Notebook(path) if path.suffix == ".ipynb" else None
+    text = notebook.markdown if notebook else path.read_text(encoding="utf8")
+    titles = re.findall(r"^#+ (.*)", re.sub(r"```.*?```", "", text, flags=re.S), re.M)
+    return {slugify(title) for title in titles} | {
+        f"cell-id={cell.id}" for cell in (notebook.code if notebook else ())
     }
 
 
 @pytest.mark.parametrize(
     "path", [*(n.path for n in (*NOTEBOOKS, *EXERCISES)), *PAGES, ROOT / "README.md"], ids=title
 )
-def test_links_lead_to_files_and_headings(path: Path):
+def test_links_lead_to_files_headings_and_cells(path: Path):
     for target in re.findall(r"\]\(([^)\s]+)\)", prose(path)):
         if target.startswith(("http://", "https://")):
             continue
         file, _, anchor = target.partition("#")
         wanted = path.parent / file if file else path
         assert wanted.is_file(), f"{target}: no such file"
-        assert not anchor or anchor in anchors(wanted), f"{target}: no such heading"
-        assert not anchor or path.suffix == ".md", f"{target}: Jupyter names headings in another way"
+        assert not anchor or anchor in anchors(wanted), f"{target}: no such heading or cell"
+        named = not anchor or path.suffix == ".md" or anchor.startswith("cell-id=")
+        assert named, f"{target}: Jupyter names headings in another way"
 
 
 @pytest.fixture

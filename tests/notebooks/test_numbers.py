@@ -22,7 +22,8 @@ def numbers(text: str) -> set[float]:
 def claims(markdown: str) -> list[tuple[str, str]]:
     """(number, its paragraph) for each decimal or percentage outside code and displayed formulas."""
     prose = re.sub(r"```.*?```|`[^`]*`|\$\$.*?\$\$", " ", markdown, flags=re.DOTALL)
-    prose = re.sub(r"arXiv:[\d.]+|\]\([^)]*\)|\b\d\.\d (?=· )", "]", prose)  # 4.1 · names an exercise
+    named = r"\b\d\.\d (?=· )|Exercise \d\.\d"  # of exercises
+    prose = re.sub(rf"arXiv:[\d.]+|\]\([^)]*\)|{named}", "]", prose)
     found = []
     for paragraph in prose.split("\n\n"):
         text = REFERENCE.sub(" ", paragraph).replace(r"\%", "%")

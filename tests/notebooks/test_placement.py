@@ -5,27 +5,32 @@ from __future__ import annotations
 import re
 
 import pytest
-from bookfiles import NOTEBOOKS, Notebook
+from bookfiles import NOTEBOOKS, Notebook, explorer_cell
 
 from vae_lib.explorers import EXPLORERS
 
 each_explorer = pytest.mark.parametrize("name", EXPLORERS)
 
 
-def key(name: str) -> str:
-    """How the ids of the cells around an explorer begin."""
-    return f"explorer-{name.replace('_', '-')}"
-
-
 def chapters(name: str) -> list[Notebook]:
-    """The chapters that show the explorer."""
-    return [notebook for notebook in NOTEBOOKS if notebook.cell(key(name))]
+    """The chapters that show the explorer; those without exercises may show what belongs to another."""
+    shown = [notebook for notebook in NOTEBOOKS if notebook.cell(explorer_cell(name))]
+    return [notebook for notebook in shown if notebook.has_exercises]
 
 
 def place(name: str) -> tuple[Notebook, dict[str, int]]:
     """The chapter of the explorer, and the position of each of its cells."""
     notebook = chapters(name)[0]
     return notebook, {cell.id: position for position, cell in enumerate(notebook.cells)}
+
+
+REPEATED = [
+    (notebook, name)
+    for notebook in NOTEBOOKS
+    if not notebook.has_exercises
+    for name in EXPLORERS
+    if notebook.cell(explorer_cell(name))
+]
 
 
 def depends_on_training(cell) -> bool:
@@ -38,17 +43,27 @@ def test_explorer_is_in_the_chapter_that_it_names(name: str):
     assert [notebook.chapter for notebook in chapters(name)] == [EXPLORERS[name].chapter]
 
 
+@pytest.mark.parametrize(("notebook", "name"), REPEATED, ids=lambda value: getattr(value, "name", value))
+def test_repeated_explorer_stands_alone_in_its_cell_between_texts(notebook: Notebook, name: str):
+    """Where no exercises and no numbers follow, its code is not on the page."""
+    place = [cell.id for cell in notebook.cells].index(explorer_cell(name))
+    before, cell, after = notebook.cells[place - 1 : place + 2]
+    assert before.cell_type == after.cell_type == "markdown"
+    assert cell.source == f"{EXPLORERS[name].__name__}()" and "remove-input" in cell.metadata["tags"]
+    assert f'data-explorer="{name}"' in cell.outputs[0].data["text/html"]
+
+
 @each_explorer
 def test_explorer_is_announced_computed_and_read(name: str):
     notebook, at = place(name)
     announce, figure, numbers, read = (
-        at[key(name) + part] for part in ("-announce", "", "-numbers", "-read")
+        at[explorer_cell(name) + part] for part in ("-announce", "", "-numbers", "-read")
     )
     assert announce < figure < numbers < read
     before = "\n\n".join(cell.source for cell in notebook.cells[:figure] if cell.cell_type == "markdown")
     assert "**Predict first.**" in before
     cell = notebook.cells[figure]
-    assert re.search(rf"^\w+ = {EXPLORERS[name].__name__}\(.*\)\n\w+$", cell.source, re.S)
+    assert re.search(rf"^# .+\n\w+ = {EXPLORERS[name].__name__}\(.*\)\n\w+$", cell.source, re.S)
     if depends_on_training(cell):
         assert "_data=" in cell.source
     else:
@@ -59,7 +74,7 @@ def test_explorer_is_announced_computed_and_read(name: str):
 def test_numbers_are_computed_below_the_explorer(name: str):
     """The cell prints the numbers that the explorer shows when it opens, one in each line."""
     notebook, at = place(name)
-    cell = notebook.cells[at[key(name) + "-numbers"]]
+    cell = notebook.cells[at[explorer_cell(name) + "-numbers"]]
     assert "assert " in cell.source and ".numbers()[" in cell.source
     if depends_on_training(cell):
         return

@@ -14,7 +14,7 @@ from bookfiles import ROOT
 from nbformat import v4
 from PIL import Image
 
-from tools.notebooks import METADATA, WIDGET, faults, normalize, read, text
+from tools.notebooks import METADATA, WIDGET, faults, in_asides, normalize, read, text
 
 PRINTS = "import sys\nfor word in ('a', 'b'):\n    print(word)\n    sys.stdout.flush()"
 PICTURE = "from PIL import Image\n\nImage.new('RGB', (40, 30), 'navy')"
@@ -114,3 +114,28 @@ def test_check_names_the_fault(fault, spoil, tmp_path):
     found = tool("check", path, code=int(bool(fault))).splitlines()
     assert len(found) == int(bool(fault))
     assert all(line.startswith(f"{path}: ") and fault in line for line in found)
+
+
+ROADS = ("# A", "Main.", "### Aside · One is one", "In it.", "#### Deeper\n\nIn it.", "### Main again",
+         "Main.", "### Aside · Two is two", "## Main")  # fmt: skip
+
+
+def test_an_aside_ends_at_the_next_heading_of_its_level_or_above():
+    cells = [v4.new_markdown_cell(source) for source in ROADS]
+    assert in_asides(cells) == [False, False, True, True, True, False, False, True, False]
+
+
+def test_asides_are_closed_in_jupyterlab_and_in_colab():
+    """Their headings are collapsed, and nothing else; the mark is the heading alone."""
+    cells = [v4.new_markdown_cell(source, id=f"cell-{i}") for i, source in enumerate(ROADS)]
+    notebook = json.loads(v4.writes(v4.new_notebook(cells=cells)))
+    normalize(notebook)
+    collapsed = [
+        cell["id"] for cell in notebook["cells"] if cell["metadata"].get("jp-MarkdownHeadingCollapsed")
+    ]
+    assert collapsed == notebook["metadata"]["colab"]["collapsed_sections"] == ["cell-2", "cell-7"]
+    assert [cell["metadata"].get("id") for cell in notebook["cells"] if cell["id"] in collapsed] == collapsed
+    notebook["cells"][2]["source"] = notebook["cells"][7]["source"] = ["## No aside"]
+    normalize(notebook)
+    assert notebook["metadata"] == METADATA
+    assert not any(cell["metadata"] for cell in notebook["cells"])

@@ -5,35 +5,42 @@ from __future__ import annotations
 import re
 
 import pytest
-from bookfiles import BOOK, EXERCISES, MATH, NOTEBOOKS, SOURCES, TAG, Notebook, title
+from bookfiles import BOOK, EXERCISES, MATH, NOTEBOOKS, SOURCES, WITH_EXERCISES, Notebook, title
 
-BOXES = ("Predict first", "Definition", "Correction", "Takeaway", "Try it")
+BOXES = ("Predict first", "Definition", "Often seen", "Takeaway", "Try it")
 SECTIONS = ("## What goes wrong", "## Summary", "## Exercises")
 
 each_notebook = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda notebook: notebook.name)
+each_with_exercises = pytest.mark.parametrize("notebook", WITH_EXERCISES, ids=lambda notebook: notebook.name)
 each_of_all = pytest.mark.parametrize(
     "notebook", [*NOTEBOOKS, *EXERCISES, *SOURCES], ids=lambda notebook: title(notebook.path)
 )
 
 
-def test_there_are_nine_chapters():
-    assert [notebook.chapter for notebook in NOTEBOOKS] == list(range(1, 10))
+def test_there_are_ten_chapters_of_which_the_first_has_no_exercises():
+    assert [notebook.chapter for notebook in NOTEBOOKS] == list(range(10))
+    assert [notebook.chapter for notebook in WITH_EXERCISES] == list(range(1, 10))
 
 
 @each_notebook
-def test_plan(notebook: Notebook):
+def test_opening(notebook: Notebook):
     opening = notebook.cells[0].source
     assert re.match(rf"# {notebook.chapter} · .+\n\n\*[^*]+\?\*\n", opening), (
         "title, then the question in italics"
     )
     assert "**You will be able to**" in opening
     assert notebook.cell("setup") and notebook.cell("you-are-here")
-    assert "**Predict first.**" in notebook.markdown and "**Takeaway.**" in notebook.markdown
+    assert "**Takeaway.**" in notebook.markdown
+
+
+@each_with_exercises
+def test_plan(notebook: Notebook):
+    assert "**Predict first.**" in notebook.markdown
     positions = [notebook.markdown.index(section) for section in SECTIONS]
     assert positions == sorted(positions)
 
 
-@each_notebook
+@each_with_exercises
 def test_exercises_are_listed_and_linked(notebook: Notebook):
     section = notebook.markdown[notebook.markdown.index("## Exercises") :]
     exercises = next(one for one in EXERCISES if one.chapter == notebook.chapter)
@@ -181,19 +188,28 @@ def test_results_are_computed_not_written(notebook: Notebook):
 
 @each_notebook
 def test_stated_minutes(notebook: Notebook):
-    """160 words a minute, half a minute for a formula or a figure, one for a cell of code, to the next 5."""
-    prose = MATH.sub(" ", re.sub(r"<details>.*?</details>", " ", notebook.markdown, flags=re.DOTALL))
-    code = [cell for cell in notebook.code if cell.id != "install"]
-    figures = sum("fig" in cell.id for cell in code)
-    minutes = len(prose.split()) / 160 + (len(TAG.findall(notebook.markdown)) + figures) / 2 + len(code)
-    wanted = 5 * round(minutes / 5)
-    stated = re.search(r"^\*\*Time:\*\* (\d+) minutes\.", notebook.cells[0].source, re.M)
-    assert stated and int(stated[1]) == wanted, f"should read **Time:** {wanted} minutes."
+    """Of the main road to the minute, of all to the next 5; Notebook.minutes says how they are counted."""
+    main, whole = round(notebook.main_road.minutes), 5 * round(notebook.minutes / 5)
+    asides = f"; {whole} with the asides" if notebook.asides.cells else ""
+    wanted = f"**Time:** {main} minutes{asides}."
+    assert wanted in notebook.cells[0].source.splitlines(), f"should read {wanted}"
 
 
 @each_notebook
 def test_first_page_has_title_and_minutes_of_the_chapter(notebook: Notebook):
     title = re.match(r"# (.+)", notebook.cells[0].source)[1]
-    minutes = re.search(r"^\*\*Time:\*\* (\d+) minutes", notebook.cells[0].source, re.M)[1]
-    row = rf"^\| \[{re.escape(title)}\]\({notebook.name}\.ipynb\) \| .+\? \| {minutes} \|$"
+    main, whole = re.search(
+        r"^\*\*Time:\*\* (\d+) minutes(?:; (\d+) with the asides)?\.$", notebook.cells[0].source, re.M
+    ).groups()
+    whole = whole or main
+    row = rf"^\| \[{re.escape(title)}\]\({notebook.name}\.ipynb\) \| .+\? \| {main} \| {whole} \|$"
     assert re.search(row, (BOOK / "intro.md").read_text(encoding="utf8"), re.M)
+
+
+def test_first_door_leads_to_the_first_chapter_and_says_its_minutes():
+    intro, first = (BOOK / "intro.md").read_text(encoding="utf8"), NOTEBOOKS[0]
+    minutes = re.search(r"^\*\*Time:\*\* (\d+) minutes", first.cells[0].source, re.M)[1]
+    target, text = re.search(
+        r"^:::\{rst-class\} doors\n- \[\w+\]\(([^)]+)\)\n((?:  .+\n)+)", intro, re.M
+    ).groups()
+    assert target == first.path.name and re.findall(r"(\d+) minutes", text) == [minutes]

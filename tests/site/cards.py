@@ -27,16 +27,19 @@ REST = """async (root) => {
 }"""
 
 READ = """(root) => ({
-  controls: [...root.querySelectorAll(".control :is(input, select)")].map((c) => {
+  controls: [...root.querySelectorAll(".control :is(input:not(.typed), select)")].map((c) => {
     const pixel = c.type === "checkbox";
     const value = pixel ? 16 * c.style.getPropertyValue("--level") : c.getAttribute("aria-valuetext");
-    return [c.name, value ?? c.value];
+    return [c.name, pixel ? value : (value ?? c.value).replace("−", "-")];
   }),
   outputs: [...root.querySelectorAll("output")].map((o) => [o.name, o.dataset.value ?? null, o.textContent]),
   data: JSON.parse(root.dataset.spec).data,
   words: root.querySelector("[role=img]").getAttribute("aria-label"),
   fault: root.querySelector(".fault").checkVisibility() ? root.querySelector(".fault").textContent : "",
 })"""
+
+
+RAISED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
 
 
 def opening(name):
@@ -91,10 +94,11 @@ class Reading:
                 assert shown[key] is None and texts[key] in ("none", "after your guess"), key
                 continue
             assert math.isclose(shown[key], value, rel_tol=1e-9, abs_tol=1e-11), key
-            number = re.match(r"-?\d[\d.]*(e[+-]\d+)?", texts[key])[0]
-            digits = len(number.partition("e")[0].partition(".")[2])
-            scale = 10 ** int(number.partition("e")[2] or 0)
-            assert abs(float(number) - value) <= 0.5001 * scale * 10**-digits, f"{key}: {texts[key]}"
+            factor, power = re.match(r"(−?\d[\d.]*)(?:·10([⁻⁰¹²³⁴-⁹]+))?", texts[key]).groups()
+            digits = len(factor.partition(".")[2])
+            scale = 10.0 ** int((power or "0").translate(RAISED))
+            number = float(factor.replace("−", "-")) * scale
+            assert abs(number - value) <= 0.5001 * scale * 10**-digits, f"{key}: {texts[key]}"
 
 
 class Card:

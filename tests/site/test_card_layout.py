@@ -9,7 +9,7 @@ each_explorer = pytest.mark.parametrize("name", EXPLORERS)
 both_widths = pytest.mark.parametrize("width", [1280, 375])
 
 # Goes through states as fast as they are drawn and notes what is said in each: the texts of TEXTS.
-TEXTS = ".control .value, output, .words"
+TEXTS = ".control .value > span, output, .words, .diff code"
 RECORD = """async ([root, states, texts]) => {
   const controls = [...root.querySelectorAll("select, input[type=range]")], found = [];
   let seed = 1;
@@ -96,3 +96,127 @@ def test_a_drag_on_the_picture_moves_a_trait(name, width, card):
             seen.append(found.state())
         mouse.up()
         assert any(state != before for state in seen), f"handle {i}"
+
+
+# Words in pictures
+
+WIDTHS = (
+    288,
+    343,
+    528,
+    608,
+    664,
+    680,
+    900,
+)  # of cards on telephones and tablets, at 200 % zoom, beside controls
+# Goes to three states and notes the box of each word in the picture: words, left, top, right, bottom,
+# and how wide a space is.
+PLACES = """async (root) => {
+  const canvas = root.querySelector("canvas"), ctx = canvas.getContext("2d");
+  const controls = [...root.querySelectorAll("select, input[type=range]")], found = {};
+  const frame = () => new Promise(requestAnimationFrame);
+  const rest = async () => { await frame(); do await frame(); while (root.hasAttribute("data-busy")); };
+  const fill = ctx.fillText;
+  let boxes;
+  ctx.fillText = function (words, x, y) {
+    const [shown, size] = [words.trim(), parseFloat(this.font) * 0.72];
+    const [width, space] = [shown, " "].map((text) => this.measureText(text).width);
+    const left = x - { left: 0, center: width / 2, right: width }[this.textAlign];
+    if (this.globalAlpha > 0.5) boxes.push([shown, left, y - size / 2, left + width, y + size / 2, space]);
+    fill.call(this, words, x, y);
+  };
+  const clear = ctx.clearRect;
+  ctx.clearRect = function (...box) {
+    boxes = []; // a frame begins
+    clear.apply(this, box);
+  };
+  for (const [name, place] of [["opening", null], ["minimum", 0], ["maximum", 1]]) {
+    for (const control of place === null ? [] : controls) {
+      control.value = control.options ? control.options[place * (control.options.length - 1)].value
+        : place ? control.max : control.min;
+      control.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+    boxes = [];
+    document.documentElement.dataset.theme = document.documentElement.dataset.theme;
+    await rest();
+    found[name] = boxes;
+  }
+  delete ctx.fillText, delete ctx.clearRect;
+  return [canvas.clientWidth, canvas.clientHeight, found];
+}"""
+
+
+def collisions(width, height, boxes):
+    """Words that overlap or, on one line, run together, and words that the picture cuts.
+
+    The same words at the same place count once.
+    """
+    boxes = list(
+        {(words, round(left), round(top)): box for box in boxes for words, left, top, *_ in [box]}.values()
+    )
+    found = [
+        box[0] for box in boxes if box[1] < -1 or box[2] < -1 or box[3] > width + 1 or box[4] > height + 1
+    ]
+    for i, (words, left, top, right, bottom, space) in enumerate(boxes):
+        for other, l2, t2, r2, b2, _ in boxes[:i]:
+            apart = 0.99 * space if abs(top - t2) < 1 else -1
+            if min(right, r2) - max(left, l2) > -apart and min(bottom, b2) - max(top, t2) > 1:
+                found.append((other, words))
+    return found
+
+
+@each_explorer
+@pytest.mark.parametrize("width", WIDTHS)
+def test_words_in_the_picture_neither_collide_nor_are_cut(name, width, card):
+    explorer = card(name, width=width)
+    across, down, states = explorer.root.evaluate(PLACES)
+    assert all(states.values())
+    found = {state: collisions(across, down, boxes) for state, boxes in states.items()}
+    assert {state: faults for state, faults in found.items() if faults} == {}
+
+
+@each_explorer
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_of_a_card_is_outside_of_it(name, width, card):
+    """Menus show their words, and no line is wider than the card."""
+    explorer = card(name, width=width)
+    assert explorer.page.evaluate("document.documentElement.scrollWidth") <= width
+    outside = explorer.root.evaluate("""root => {
+      const box = root.getBoundingClientRect();
+      return [...root.querySelectorAll("*")].filter((part) => part.checkVisibility() && !part.closest("svg"))
+        .filter((part) => { const { left, right } = part.getBoundingClientRect();
+          return left < box.left - 1 || right > box.right + 1; }).map((part) => part.outerHTML.slice(0, 80));
+    }""")
+    assert outside == []
+
+
+# How much wider than its room the widest option of each menu is. An arrow takes part of a menu's room.
+NARROWED = """(root) => [...root.querySelectorAll("select")].map((menu) => {
+  const style = getComputedStyle(menu), ctx = document.createElement("canvas").getContext("2d");
+  ctx.font = style.font;
+  const room = menu.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight) - 16;
+  return Math.max(0, ...[...menu.options].map((option) => ctx.measureText(option.text).width - room));
+})"""
+
+
+@pytest.mark.parametrize("name", ["implied_beta", "which_bug"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_menus_show_their_words(name, width, card):
+    explorer = card(name, width=width)
+    for face in FACES:
+        explorer.page.evaluate(WEAR, face)
+        assert set(explorer.root.evaluate(NARROWED)) == {0}, face
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_one_draws_on_the_image_in_the_picture(width, card):
+    """The boxes of latent lie on the tile of x, and nothing lies on their button."""
+    explorer = card("latent", width=width)
+    canvas, grid = (explorer.root.locator(part).bounding_box() for part in ("canvas", ".pixels > div"))
+    assert explorer.root.evaluate("root => root.querySelector('canvas').tile") == pytest.approx(
+        [grid["x"] - canvas["x"], grid["y"] - canvas["y"], grid["width"]], abs=1.5
+    )
+    assert grid["width"] == pytest.approx(grid["height"], abs=0.5) and grid["width"] > 90
+    explorer.root.get_by_role("button", name="Clear").click()
+    explorer.rest()
+    assert set(explorer.state()["drawing"]) == {0}

@@ -30,23 +30,27 @@ def test_opens_with_the_numbers_of_vae_lib(name, card):
 def test_everything_has_a_name(name, card):
     """Controls are native, named after the trait, with a label; outputs too; the picture has words."""
     explorer = card(name)
-    controls = explorer.root.locator("input:not([type=checkbox]), select, textarea")
+    controls = explorer.root.locator("input:not([type=checkbox], .typed), select, textarea")
     found = controls.evaluate_all("all => all.map(c => [c.name, c.labels.length && c.labels[0].innerText])")
     traits = EXPLORERS[name].parameters()
     pixels = {key: trait for key, trait in traits.items() if isinstance(trait, base.Pixels)}
-    assert found == [[key, trait.label] for key, trait in traits.items() if key not in pixels]
+    assert sorted(found) == sorted([key, trait.label] for key, trait in traits.items() if key not in pixels)
     for key, trait in pixels.items():
         group = explorer.root.get_by_role("group", name=trait.label)
         assert group.get_by_role("checkbox").count() == trait.count
         names = explorer.root.locator(f'[name="{key}"]').evaluate_all("all => all.map(box => box.ariaLabel)")
         assert names == [f"row {i // 8 + 1}, column {i % 8 + 1}" for i in range(trait.count)]
-    labels = explorer.root.locator("output").evaluate_all("all => all.map(o => o.labels[0]?.innerText)")
+    labels = explorer.root.locator("output").evaluate_all("all => all.map(o => o.labels[0]?.textContent)")
     assert all(labels) and len(set(labels)) == len(labels)
     words = explorer.words()
     assert len(words.split()) >= 15
     assert explorer.root.locator(".words").inner_text() == words
     buttons = explorer.root.get_by_role("button").all_inner_texts()
-    assert set(buttons) <= {"Reset", "New samples", "Clear"} and "Reset" in buttons
+    starts = len(explorer.root.locator(".tasks button").all())
+    assert set(buttons) <= {
+        "Reset", "New samples", "Clear", "Copy link", "Start here", "Previous", "Next",
+    }  # fmt: skip
+    assert {"Reset", "Copy link"} <= set(buttons) and buttons.count("Start here") == starts
 
 
 # What must be chosen before a control of implied_beta makes a difference.
@@ -85,9 +89,10 @@ def test_keyboard_alone(name, card):
     """Tab reaches every control in order; arrows, Home and End move a slider; a typed number sets it."""
     explorer = card(name)
     page, traits = explorer.page, EXPLORERS[name].parameters()
-    first, *_ = traits
-    explorer.input(first).focus()
-    for key, trait in traits.items():
+    menus_first = sorted(traits, key=lambda key: not isinstance(traits[key], base.Choice))
+    explorer.input(menus_first[0]).focus()
+    for key in menus_first:
+        trait = traits[key]
         assert page.evaluate("document.activeElement.name") == key
         if isinstance(trait, base.Choice):
             page.keyboard.press("ArrowDown")
@@ -115,6 +120,8 @@ def test_keyboard_alone(name, card):
             assert explorer.state()[key] == pytest.approx(typed, rel=1e-3)
             position = float(explorer.input(key).input_value())
             assert (10**position if trait.log else position) == pytest.approx(typed, rel=0.2), "its thumb"
+        page.keyboard.press("Tab")
+    for _ in explorer.root.locator("[data-step]").all():
         page.keyboard.press("Tab")
     explorer.rest()
     assert page.evaluate("document.activeElement.textContent") == "Reset"
@@ -251,7 +258,7 @@ def test_a_slider_without_effect_says_so(card):
 
     def idle():
         words = {key: explorer.input(key).get_attribute("aria-valuetext") for key in ("D", "J", "B", "sigma")}
-        return [key for key, text in words.items() if text.endswith(", no effect here")]
+        return [key for key, text in words.items() if text.endswith(", no effect")]
 
     assert idle() == ["J", "B", "sigma"]
     for key in idle():
@@ -321,10 +328,169 @@ def test_without_javascript(name, silent):
     root = silent(name, 1280)
     assert root.locator("svg path").count() > 5
     assert root.locator(".controls").is_hidden()
+    for fold in root.locator("summary").all():
+        fold.click()
     words = root.locator(".words").inner_text()
     assert len(words.split()) >= 15 and root.get_by_role("img").get_attribute("aria-label") == words
     data = json.loads(root.get_attribute("data-spec"))["data"]
     numbers = (EXPLORERS[name](_data=data) if data else EXPLORERS[name]()).numbers()
     for key, value in numbers.items():
         text = root.locator(f'output[name="{key}"]').inner_text()
-        assert text in ("none", "after your guess") if value is None else re.match(r"-?\d", text), key
+        assert text in ("none", "after your guess") if value is None else re.match(r"−?\d", text), key
+
+
+# Addresses, words of the text, fields, fingers
+
+WORDS = """sets => document.querySelector("main").insertAdjacentHTML("beforeend", sets.map(([state, words]) =>
+  `<p>At <span class="sets" data-sets="${state}">${words}</span>.</p>`).join(""))"""
+
+
+def test_a_value_is_edited_beside_its_slider(card):
+    """By mouse and by touch; a comma is a point; what is out of bounds is refused; Escape leaves it."""
+    explorer = card("kl")
+    field = explorer.root.locator(".typed").first
+    assert field.input_value() == "1.00" and field.get_attribute("inputmode") == "decimal"
+    for typed, key, mu in (("−0,25", "Enter", -0.25), ("0.123", "Tab", 0.123), ("2", "Escape", 0.123)):
+        field.click()
+        explorer.page.keyboard.type(typed)
+        explorer.page.keyboard.press(key)
+        explorer.rest()
+        assert explorer.state()["mu"] == mu and field.input_value() == f"{mu}".replace("-", "−")
+    field.fill("99")
+    field.press("Enter")
+    assert "−3 to 3" in explorer.root.locator(".fault").inner_text()
+    assert explorer.state()["mu"] == 0.123 and field.input_value() == "0.123"
+    explorer.check()
+
+
+def test_screen_readers_have_one_control_for_each_trait(card):
+    explorer = card("kl")
+    assert explorer.root.get_by_role("slider").count() == 2
+    assert explorer.root.get_by_role("textbox").count() == 0
+    assert explorer.root.locator(".typed").first.get_attribute("tabindex") == "-1"
+
+
+def swipe(page, box, dx, dy):
+    """A finger that starts in the middle of a box, and moves."""
+    client = page.context.new_cdp_session(page)
+    x, y = box["x"] + box["width"] / 3, box["y"] + box["height"] / 2
+    send = lambda kind, points: client.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})  # noqa: E731
+    send("touchStart", [{"x": x, "y": y}])
+    for step in range(1, 11):
+        send("touchMove", [{"x": x + dx * step / 10, "y": y + dy * step / 10}])
+    send("touchEnd", [])
+    client.detach()
+
+
+@pytest.fixture(scope="module")
+def phone(browser):
+    context = browser.new_context(
+        viewport={"width": 375, "height": 700}, has_touch=True, reduced_motion="reduce"
+    )
+    yield context.new_page()
+    context.close()
+
+
+@each_explorer
+def test_a_swipe_over_a_slider_scrolls_and_changes_nothing(name, alone, phone):
+    phone.goto(f"{alone}{name}.html")
+    explorer = Card(phone, name)
+    phone.evaluate("document.body.style.height = '3000px'")
+    before = explorer.state()
+    for key in [k for k, trait in EXPLORERS[name].parameters().items() if isinstance(trait, base.Slider)]:
+        explorer.input(key).evaluate(
+            "slider => scrollTo(0, slider.getBoundingClientRect().top + scrollY - 350)"
+        )
+        top = phone.evaluate("scrollY")
+        swipe(phone, explorer.input(key).bounding_box(), 4, -150)
+        phone.wait_for_function("top => Math.abs(scrollY - top) > 50", arg=top)
+        explorer.rest()
+        assert explorer.state() == before, key
+    swipe(phone, explorer.input(key).bounding_box(), 90, 2)
+    explorer.rest()
+    assert explorer.state()[key] != before[key], "along the slider it moves it"
+
+
+@each_explorer
+def test_controls_are_large_enough_for_a_thumb(name, alone, phone):
+    phone.goto(f"{alone}{name}.html")
+    explorer = Card(phone, name)
+    for control in explorer.root.locator(".controls :is(input[type=range], select, button, .typed)").all():
+        assert control.bounding_box()["height"] >= 43.9
+
+
+@each_explorer
+def test_an_address_opens_a_state_and_a_button_copies_it(name, alone, card):
+    """What is copied leads to the same state; without numbers it is the opening."""
+    explorer = card(name)
+    page = explorer.page
+    for key, trait in EXPLORERS[name].parameters().items():
+        value = BLANK if isinstance(trait, base.Pixels) else list(trait.options)[-1] if isinstance(
+            trait, base.Choice) else trait.high  # fmt: skip
+        explorer.set(key, value)
+    state, shown = explorer.state(), explorer.shown()
+    explorer.root.get_by_role("button", name="Copy link").click()
+    explorer.root.get_by_role("button", name=re.compile("Copied|See address")).wait_for()
+    address = page.url
+    assert f"#{name}?" in address
+    page.goto("about:blank")
+    page.goto(address)
+    explorer = Card(page, name)
+    assert explorer.state() == state
+    assert explorer.shown() == shown
+    page.evaluate("name => (location.hash = `#${name}?`)", name)
+    explorer.rest()
+    assert explorer.state() == opening(name)
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("mu=99", "mu must be a number from −3 to 3, not 99"),
+        ("nothing=1", "This figure has no nothing"),
+        ("mu=%3Cimg%20src=x%20onerror=alert(1)%3E", "not <img src=x onerror=alert(1)>"),
+        ("mu=1&sigma=%22%3E%3Cscript%3Ealert(1)%3C/script%3E", 'not "><script>alert(1)</script>'),
+    ],
+)
+def test_a_wrong_or_hostile_address_is_told_and_changes_nothing(query, said, alone, tab):
+    page = tab(f"{alone}kl.html#kl?{query}")
+    explorer = Card(page, "kl")
+    assert said in explorer.root.locator(".fault").inner_text()
+    assert explorer.state() == opening("kl")
+    assert page.locator("img, main script:not([src])", has_text="alert").count() == 0
+    explorer.set("mu", 1)
+    assert explorer.read().fault == "", "gone with the next change"
+
+
+def test_words_of_the_text_set_the_figure(alone, tab):
+    """A value is a button, a range has a slider; of two figures that of the name is set."""
+    page = tab()
+    page.add_init_script(f"addEventListener('DOMContentLoaded', () => ({WORDS})({json.dumps(SETS)}))")
+    page.goto(f"{alone}reconstruction_loss+implied_beta.html")
+    first, second = Card(page, "reconstruction_loss"), Card(page, "implied_beta")
+    page.get_by_role("button", name="a wide Gaussian").click()
+    first.rest()
+    assert first.state()["sigma"] == 2 and second.state() == opening("implied_beta")
+    page.get_by_role("slider", name="p from 0.1 to 0.9").evaluate(SET, "0.25")
+    first.rest()
+    assert first.state()["p"] == 0.25 and first.state()["sigma"] == 2
+    first.check()
+
+
+SETS = [
+    ["reconstruction_loss?sigma=2", "a wide Gaussian"],
+    ["reconstruction_loss?p=0.1..0.9", "p from 0.1 to 0.9"],
+]
+
+
+def test_a_task_ticks_itself_and_may_set_its_start(card):
+    explorer = card("kl")
+    done = explorer.root.locator(".tasks li.done")
+    assert explorer.root.locator(".tasks li").count() == 3 and done.count() == 0
+    explorer.root.get_by_role("button", name="Start here").click()
+    explorer.rest()
+    assert explorer.state()["mu"] == 2 and done.count() == 0
+    explorer.set("sigma", 1)
+    assert done.all_inner_texts() == ["Hold μ at 2. Which σ is the cheapest? Start here"]
+    explorer.reset()
+    assert done.count() == 1, "it stays done"

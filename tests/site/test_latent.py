@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import pytest
-import torch
 from cards import Card
 
 from vae_lib.explorers import Latent
@@ -32,6 +31,7 @@ def test_drawing_is_hidden_in_print(latent):
     assert not card.root.get_by_text("draw here").is_visible()
     assert not card.root.get_by_text("Clear").is_visible()
     assert card.root.get_by_text("image", exact=True).is_visible()
+    assert card.root.locator(".typed").first.is_visible(), "the values of the state are printed"
 
 
 def boxes(card):
@@ -156,27 +156,38 @@ def test_the_point_is_dragged_in_two_dimensions(width, latent):
     card.check()
 
 
-def test_a_click_on_a_figure_takes_its_image(latent):
+def test_a_click_in_the_plane_moves_the_point_and_nothing_else(latent):
     card = latent()
-    with torch.no_grad():
-        mu, _ = network.unpack(card.data, 5).encode(network.images(card.data))
-    apart = (torch.cdist(mu, mu) + 9 * torch.eye(len(mu))).min(1).values
-    apart[mu.norm(dim=1) > 2.9] = 0
-    loneliest = int(apart.argmax())
-    for key, value in zip(("z_1", "z_2"), mu[loneliest].tolist(), strict=True):
-        card.set(key, round(value, 2))
-    x, y = hold(card)
-    for key in ("z_1", "z_2"):  # out of the way
-        card.set(key, 3)
-    card.root.locator("canvas").click(position={"x": x, "y": y})
+    before, (x, y) = card.state(), hold(card)
+    for dx, dy in ((60, -40), (100, -120)):
+        card.root.locator("canvas").click(position={"x": x + dx, "y": y + dy})
+        card.rest()
+        assert hold(card) == pytest.approx([x + dx, y + dy], abs=1.5)
+        now = card.state()
+        assert now["z_1"] > before["z_1"] + 0.5 and now["z_2"] > before["z_2"] + 0.5
+        assert now | {"z_1": before["z_1"], "z_2": before["z_2"]} == before
+        card.check()
+    card.root.locator("canvas").click(position={"x": 15, "y": 200})  # beside the plane
     card.rest()
-    assert card.state()["image"] == loneliest + 1
-    assert [card.shown()["mu_1"], card.shown()["mu_2"]] == pytest.approx(mu[loneliest].tolist())
-    assert f"Test image {loneliest + 1}" in card.root.get_by_role("img").get_attribute("aria-label")
-    card.check()
-    card.root.locator("canvas").click(position={"x": 45, "y": 30})  # where no figure is
-    card.rest()
-    assert card.state()["image"] == loneliest + 1
+    assert card.state() == now
+
+
+def test_all_that_is_live_fits_a_small_telephone(latent):
+    """Plane, images and loss together are lower than a screen of 667 pixels below the bar of the page."""
+    box = latent(width=375).root.locator(".picture").bounding_box()
+    assert box["height"] <= 667 - 56
+
+
+def test_the_numbers_are_folded_but_on_paper(latent):
+    card = latent()
+    output = card.root.locator("output").first
+    assert not output.is_visible()
+    card.root.get_by_text("All numbers").click()
+    assert output.is_visible()
+    card.root.get_by_text("All numbers").click()
+    card.page.emulate_media(media="print")
+    assert output.bounding_box()["height"] > 10
+    card.page.emulate_media(media="screen")
 
 
 def test_each_stored_epoch_has_a_plane_of_its_own(latent):
@@ -205,8 +216,8 @@ def test_the_training_of_chapter_8_and_the_cell_below(in_chapter_8):
     compare with; from epoch to epoch both terms move, the reconstruction always upwards."""
     card, terms = in_chapter_8, []
     cell = card.page.locator(".cell", has_text='shown["log_likelihood"]').locator(".cell_output")
-    printed = dict(line.split() for line in cell.inner_text().splitlines() if line.strip())
-    assert printed == {name: text.split()[0] for name, text in card.texts().items()}
+    printed = dict(line.split() for line in cell.text_content().splitlines() if len(line.split()) == 2)
+    assert printed == {name: text.split()[0].replace("−", "-") for name, text in card.texts().items()}
     for snapshot in range(len(card.data["epochs"])):
         card.set("snapshot", snapshot)
         found = card.read()

@@ -5,7 +5,7 @@ import io
 import re
 
 import pytest
-from conftest import CHAPTERS
+from conftest import CHAPTERS, PAGES
 from fontTools.ttLib import TTFont
 from visits import RULES, EveryVisit, kept
 
@@ -56,3 +56,11 @@ class TestWide(EveryVisit):
         assert facts.look.cut == []
         if page_name in CHAPTERS:
             assert facts.look.boxes > 5
+
+    def test_main_road_is_short(self, page_name, facts):
+        """About 12 screens of 900 pixels with asides closed, and open code in at most every second one."""
+        if page_name in CHAPTERS:
+            one_page = page_name.replace("book/", "book/exercises/") not in PAGES
+            assert facts.road.screens <= (14 if one_page else 13)
+            assert facts.road.code <= facts.road.screens / 2
+            assert facts.road.cut == []

@@ -13,7 +13,7 @@ from vae_lib.palette import DARK, LIGHT
 
 AWAY = (
     ".bd-header-article, .bd-sidebar-primary, .bd-sidebar-secondary, .prev-next-footer, .copybtn, "
-    ".headerlink, #jb-print-docs-body, .vae-explorer input, .vae-explorer button"
+    ".headerlink, #jb-print-docs-body, .vae-explorer input:not(.typed), .vae-explorer button"
 )
 COLOURS = """canvas => {
   const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
@@ -87,8 +87,9 @@ def test_print_shows_the_text_and_hides_the_controls(served, tab):
     for code in page.locator("article pre").all():
         assert code.evaluate("e => e.scrollWidth <= e.clientWidth + 1"), "a line of code is cut"
     assert card.locator("canvas").is_visible()
-    for number in card.locator("output, .value").all():
-        assert re.match(r"-?\d", number.inner_text()) and number.is_visible()
+    for number in card.locator("output, .typed").all():
+        text = number.evaluate("e => e.value ?? e.textContent")
+        assert re.match(r"−?\d", text) and number.is_visible()
     unsplit = (".vae-explorer", "article img", "svg.pipeline", ".box")
     for what in unsplit:
         assert page.locator(what).first.evaluate("e => getComputedStyle(e).breakInside") == "avoid", what

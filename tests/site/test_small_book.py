@@ -1,5 +1,6 @@
 """A small book with faults and without solutions, built once: what the build says and leaves out."""
 
+import io
 import re
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
+from pypdf import PdfReader
 from solutions import secrets
 
 from tools import exercises as tool
@@ -25,7 +27,7 @@ $$
 """
 GOOD_PAGE = """# Good
 
-> **Correction 3**, as it is called. The half is missing.
+> **Often seen.** The half is missing.
 
 > Just a quotation.
 
@@ -33,8 +35,18 @@ $$
 \\begin{aligned} a &= b \\\\ &= c \\end{aligned} \\tag{4.2}
 $$
 
-See [(4.2)](#eq-4-2).
+See [(4.2)](#eq-4-2), and how it [is checked](04_kl.ipynb#cell-id=check-sum).
 """
+# (text or code, tags): the id of each cell is that of its place in this list, but for the check.
+CHAPTER = (
+    ("# 4 · Chapter\n\n**Time:** 1 minutes; 5 with the asides.\n\nThe [check](#cell-id=check-sum).", None),
+    ("# Adds one and one\nprint(1 + 1)", ["hide-input"]),
+    ("## Why\n\nThe main road.\n\n" + 40 * "It is long.\n\n", None),
+    ("### Aside · One and one are two", None),
+    ("A zebra knows it.", None),
+    ("# Check: the sum is two\nprint('difference below 1e-12')\nprint('second line')", ["hide-cell"]),
+    ("## What follows\n\nThe main road goes on.", None),
+)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +81,14 @@ def built(html, tmp_path_factory):
         new.new_code_cell("x = 1"),
         new.new_code_cell("assert x == 2, 'x is one'"),
     ]
-    chapter = [new.new_markdown_cell("# 4 · Chapter\n\nText.")]
+    chapter = [
+        new.new_markdown_cell(source, id=f"cell-{place}")
+        if tags is None
+        else new.new_code_cell(
+            source, metadata={"tags": tags}, id="check-sum" if place == 5 else f"cell-{place}"
+        )
+        for place, (source, tags) in enumerate(CHAPTER)
+    ]
     nbformat.write(new.new_notebook(cells=cells), root / "book" / "raises.ipynb")
     nbformat.write(new.new_notebook(cells=chapter), root / "book" / "04_kl.ipynb")
     with pytest.MonkeyPatch.context() as patch:
@@ -110,7 +129,7 @@ def test_bad_formulas_are_named(built):
 
 def test_a_good_page_has_its_boxes_links_and_formulas(built):
     page = (built[1] / "_build" / "html" / "book" / "good.html").read_text(encoding="utf-8")
-    assert '<blockquote class="box box-correction">' in page
+    assert '<blockquote class="box box-often-seen">' in page
     assert page.count("<blockquote") == 2
     assert 'href="#eq-4-2"' in page and 'id="eq-4-2"' in page
     assert "<math" in page  # for screen readers
@@ -134,3 +153,90 @@ def test_no_file_of_a_book_without_solutions_has_one(built):
         text = file.read_bytes().decode("utf-8", "replace")
         assert "BEGIN SOLUTION" not in text and "HIDDEN TESTS" not in text, file
         assert [line for line in hidden if line in text] == [], file
+
+
+@pytest.fixture
+def chapter(built):
+    """The address of the chapter, which has an aside and folded code."""
+    return (built[1] / "_build" / "html" / "book" / "04_kl.html").as_uri()
+
+
+def zebra(page):
+    return page.get_by_text("A zebra knows it.")
+
+
+def test_aside_shows_its_heading_alone(chapter, tab):
+    page = tab(chapter)
+    assert page.get_by_role("heading", name="Aside · One and one are two").is_visible()
+    assert not zebra(page).is_visible()
+    for heading in ("Why", "What follows"):
+        assert page.get_by_role("heading", name=heading).is_visible()
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_aside_opens_by_a_click(chapter, tab, scripts):
+    page = tab(chapter, scripts=scripts)
+    page.locator("summary", has_text="Aside").click()
+    assert zebra(page).is_visible()
+
+
+@pytest.mark.parametrize("target", ["aside-one-and-one-are-two", "cell-id=check-sum"])
+def test_aside_opens_for_a_link_from_another_page(chapter, tab, target):
+    page = tab(f"{chapter}#{target}")
+    assert zebra(page).is_visible()
+    assert page.locator(f"[id='{target}']").bounding_box()["y"] < 700
+
+
+def test_aside_opens_for_links_of_its_page(chapter, tab):
+    """In the text and in the table of contents; also for one that was followed before."""
+    page = tab(chapter)
+    for link in ("article p a", ".bd-toc-nav a[href*=aside]"):
+        for _ in range(2):
+            page.locator(link).first.evaluate("link => link.click()")
+            zebra(page).wait_for()
+            page.locator("details.aside").evaluate("aside => (aside.open = false)")
+
+
+def test_aside_opens_for_a_word_that_was_searched_for(chapter, tab):
+    page = tab(f"{chapter}?highlight=zebra")
+    zebra_marked = page.locator("details.aside .highlighted")
+    zebra_marked.wait_for()
+    assert zebra_marked.inner_text() == "zebra"
+
+
+def test_asides_are_printed(chapter, tab):
+    page = tab(chapter)
+    assert "zebraknowsit" in re.sub(r"\s", "", printed(page))
+    assert not zebra(page).is_visible()
+
+
+def printed(page):
+    return "".join(sheet.extract_text() for sheet in PdfReader(io.BytesIO(page.pdf())).pages)
+
+
+def test_folded_code_has_a_line_that_says_what_it_does(chapter, tab):
+    page = tab(f"{chapter}#cell-id=check-sum")
+    lines = [" ".join(text.split()) for text in page.locator("details.hide > summary").all_text_contents()]
+    assert lines == ["Code Adds one and one", "Code Check: the sum is two: difference below 1e-12"]
+    assert not page.get_by_text("print(1 + 1)").is_visible()
+    first, second = page.locator(".cell_output pre").all()
+    assert first.inner_text().strip() == "2" and first.is_visible()
+    assert "second line" in second.text_content() and not second.is_visible()
+
+
+def test_a_switch_shows_all_code_and_is_remembered(chapter, tab):
+    page = tab(chapter)
+    switch, code = page.get_by_label("Show all code"), page.get_by_text("print(1 + 1)")
+    switch.check()
+    assert code.is_visible()
+    page.reload()
+    assert switch.is_checked() and code.is_visible()
+    switch.uncheck()
+    page.reload()
+    assert not switch.is_checked() and not code.is_visible()
+
+
+def test_a_link_of_another_page_leads_to_a_cell(built, tab):
+    page = tab((built[1] / "_build" / "html" / "book" / "good.html").as_uri())
+    page.get_by_role("link", name="is checked").click()
+    zebra(page).wait_for()

@@ -68,7 +68,8 @@ LOAD_IMAGES = """() => Promise.all([...document.images].map((image) => {
 }))"""
 
 FOCUS = """(stops) => stops.map((stop) => {
-  const element = document.querySelector(stop);
+  // The first that is not in a closed fold.
+  const element = [...document.querySelectorAll(stop)].find((one) => one.checkVisibility());
   element?.focus();
   return element && [stop, document.activeElement === element && getComputedStyle(element).outline];
 }).filter(Boolean)"""
@@ -86,6 +87,19 @@ ANSWERS = """() => [...document.querySelectorAll("#quick-check details")].map((o
   const [summary, reason] = option.children, mark = getComputedStyle(summary, "::before").content;
   return [reason.checkVisibility(), mark, reason.firstChild.textContent];
 })"""
+
+# What is read without opening anything: its height in screens of 900 pixels, its pieces of code, and those
+# of them that are wider than their box.
+ROAD = """() => {
+  document.querySelectorAll("details").forEach((one) => (one.open = false));
+  const code = [...document.querySelectorAll("article .cell_input pre")].filter((e) => e.checkVisibility());
+  return {
+    screens: document.querySelector("article").getBoundingClientRect().height / 900,
+    code: code.length,
+    cut: code.filter((pre) => pre.scrollWidth > pre.clientWidth + 1).map((pre) => pre.innerText.slice(0, 60)),
+  };
+}"""
+ASIDES = "document.querySelectorAll('details.aside').forEach((aside) => (aside.open = true))"
 
 # By how much the page, or the column in it that would get a scrollbar of its own, is too wide.
 TOO_WIDE = """() => Math.max(...[document.documentElement, document.querySelector(".bd-article-container")]
@@ -163,6 +177,7 @@ def visit(page_name, page, base, html, rules, elsewhere):
     page.route("**/explorers.js*", lambda route: held.append(route))
     try:
         page.goto(f"{base}{page_name}.html", wait_until="domcontentloaded")
+        page.evaluate(ASIDES)
         page.evaluate(BOXES)  # lays out what is far below, too, which asks for its fonts
         page.evaluate(FONTS)
         facts.still = page.evaluate(BOXES)
@@ -192,6 +207,7 @@ def visit(page_name, page, base, html, rules, elsewhere):
         facts.focus = page.evaluate(FOCUS, STOPS)
 
         facts.too_wide[wide, mode] = page.evaluate(TOO_WIDE)
+        facts.road = SimpleNamespace(**page.evaluate(ROAD))
         page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
         facts.opened_answers = page.evaluate(ANSWERS)
         facts.too_wide[wide, mode, "with all unfolded"] = page.evaluate(TOO_WIDE)

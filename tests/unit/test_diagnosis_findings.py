@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from programs import BUGS
 from test_diagnosis_draw import WRONG_DRAWS
+from test_diagnosis_kinds import KINDS
 from test_diagnosis_nets import WITHOUT_GRADIENT
 from test_diagnosis_programs import DO_NOT_FIT
 from test_diagnosis_terms import WRONG_TERMS
@@ -19,8 +20,9 @@ from test_diagnosis_weights import WRONG_WEIGHTS
 from torch import nn
 
 from vae_lib import gaussian
-from vae_lib.diagnosis.findings import FINDINGS, Diagnosis, Fault, finding
-from vae_lib.diagnosis.terms import WITH_A_SCALE
+from vae_lib.diagnosis.findings import FINDINGS, Fault, finding
+from vae_lib.diagnosis.reconstruction import WITH_A_SCALE
+from vae_lib.diagnosis.report import Check, Diagnosis
 from vae_lib.likelihoods import Bernoulli
 
 SIZES = {"D": 6, "J": 2, "beta": 1.0}
@@ -29,7 +31,7 @@ BOOK = Path(__file__).parents[2] / "book"
 
 def test_each_code_is_found_in_some_program():
     tables = (WRONG_DRAWS, WITHOUT_GRADIENT, DO_NOT_FIT, WRONG_TERMS, WRONG_WEIGHTS)
-    found = {row[0] for table in tables for row in table}
+    found = {row[0] for table in tables for row in table} | set(KINDS)
     assert found | set(BUGS) | {"other_likelihood"} == set(FINDINGS)
 
 
@@ -135,11 +137,15 @@ def test_the_text_of_a_finding():
 @pytest.mark.parametrize(
     ("diagnosis", "text"),
     [
-        (Diagnosis(()), "the reconstruction could not be checked; in the rest nothing wrong was found"),
+        (Diagnosis(()), "nothing wrong found"),
+        (Diagnosis((), checks=(Check("draw", "open", "the width"), Check("weight", "right"))),
+         "not all could be checked; in the rest nothing wrong was found\nright: weight\n"
+         "open: draw, because the width"),
         (Diagnosis((), "Laplace"), "nothing wrong found: Laplace"),
         (Diagnosis((), "Laplace", 4.5678), "nothing wrong found: Laplace, β = 4.57"),
         (Diagnosis((), "Laplace", 4.0, ("the width", "the rest")),
-         "nothing wrong found: Laplace, β = 4\nnot checked: the width\nnot checked: the rest"),
+         "not all could be checked; in the rest nothing wrong was found: Laplace, β = 4\n"
+         "not checked: the width\nnot checked: the rest"),
     ],
 )  # fmt: skip
 def test_the_text_of_a_diagnosis(diagnosis, text):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from queue import SimpleQueue
+
 import pytest
 import torch
 import torch.nn.functional as F
-from programs import BUGS, decode, encode, examine, images, kl_terms, variant
+from programs import BUGS, decode, encode, examine, images, kl_terms, sampled_kl, variant
 from torch import nn
 
 from vae_lib import diagnose
-from vae_lib.diagnosis import adapt, probe
+from vae_lib.diagnosis import adapt
 from vae_lib.diagnosis.gallery import Right
 from vae_lib.objective import elbo
 
@@ -34,7 +36,12 @@ def test_the_first_argument_may_be_the_image_if_its_name_says_so():
     "name", ["x", "X", "target", "targets", "inputs", "images", "data", "batch", "original"]
 )
 def test_these_names_of_a_first_argument_mean_the_image(name):
-    assert adapt.argument_order(eval(f"lambda {name}, out, mu, logvar: 0")) == ("x", "params", "mu", "logvar")
+    assert adapt.argument_order(eval(f"lambda {name}, out, mu, logvar: 0"), adapt.Batch(images())) == (
+        "x",
+        "params",
+        "mu",
+        "logvar",
+    )
 
 
 def test_a_penalty_is_computed_with_the_weights_of_the_model():
@@ -46,9 +53,10 @@ def test_a_penalty_is_computed_with_the_weights_of_the_model():
         return model.loss(logits, x, mu, logvar) + sum((p**2).sum() for p in model.parameters())
 
     penalty = sum((p**2).sum() for p in program.parameters()).item()
-    (finding,) = diagnose(program, loss, images() / 255).findings
-    assert finding.code == "loss_constant"
-    assert float(finding.found.split(" nats")[0]) == pytest.approx(penalty, rel=1e-4)
+    found = diagnose(program, loss, images() / 255)
+    (remark,) = found.remarks
+    assert found.codes == [] and "a term of the weights alone, such as an L2 penalty" in remark
+    assert float(remark.split(" nats")[0]) == pytest.approx(penalty, rel=1e-4)
 
 
 def test_a_step_may_also_decode_the_mean():
@@ -89,11 +97,11 @@ def test_a_loss_that_counts_its_calls_is_checked_as_it_stands():
     assert diagnose(program, warm_up.__call__, images() / 255).codes == [] and warm_up.count == 999
 
 
-def test_a_loss_that_cannot_be_copied_is_used_itself():
+def test_a_loss_that_cannot_be_copied_is_put_back_too():
     program = Right(64, 8, seed=0)
     warm_up = WarmUp(program)
     warm_up.count, warm_up.log = 1000, (line for line in ())
-    assert diagnose(program, warm_up, images() / 255).codes == [] and warm_up.count > 1000
+    assert diagnose(program, warm_up, images() / 255).codes == [] and warm_up.count == 1000
 
 
 def test_a_loss_may_use_what_encode_has_kept():
@@ -107,32 +115,30 @@ def test_a_loss_may_use_what_encode_has_kept():
         logits, mu, logvar = model(x)
         return model.loss(logits, x, mu, logvar) + 0.1 * model.hidden.pow(2).mean()
 
-    assert diagnose(program, loss, images() / 255).codes == ["loss_constant"]
+    found = diagnose(program, loss, images() / 255)
+    assert found.codes == [] and "a term of the weights alone" in found.remarks[0]
 
 
-@pytest.mark.parametrize(
-    ("unit", "variation", "averaged"),
-    [
-        (1.0, 3e-5, False),  # relative: rounding up to 1e-4
-        (1.0, 1e-3, True),
-        (1e-6, 1e-3, False),  # absolute: rounding up to 1e-9
-        (1e-5, 1e-2, True),
-    ],
-)
-def test_a_loss_that_varies_is_averaged_from_a_limit_on(unit, variation, averaged, monkeypatch):
-    monkeypatch.setattr(probe, "DRAWS", 20)
-    calls = 0
+def fresh_kl(model, x):
+    """A step whose KL term is estimated from a z of its own, and not from the one that is decoded."""
+    mu, logvar = model.encode(x)
+    kl = sampled_kl(mu, logvar, model.reparameterize(mu, logvar)).mean()
+    return model.nll(model.decode(model.reparameterize(mu, logvar)), x) + kl
+
+
+def test_a_loss_that_is_random_in_another_way_than_by_z_is_averaged():
+    found = diagnose(Right(16, 4, hidden=(8,), seed=0), fresh_kl, images(width=16) / 255)
+    assert found.codes == [] and found.open == ["KL formula"] and found.beta == pytest.approx(1, abs=0.1)
+    assert found.unchecked == ("it is random: only its mean was compared, to a fifth",)
+
+
+def test_a_loss_whose_factor_is_random_is_compared_run_by_run():
+    program = Right(64, 8, seed=0)
 
     def loss(logits, x, mu, logvar):
-        nonlocal calls
-        calls += 1
-        return program.loss(logits, x, mu, logvar) * unit * (1 + variation * torch.rand(()))
+        return program.loss(logits, x, mu, logvar) * (1 + torch.rand(()))
 
-    program = Right(64, 8, seed=0)
-    step = probe.Probe(program, loss, images() / 255, seed=0)
-    step.first_run()
-    observation = step.observe()
-    assert (calls, observation.tolerance) == ((23, 0.2) if averaged else (3, 1e-3))
+    assert diagnose(program, loss, images() / 255).codes == []
 
 
 # Models
@@ -194,15 +200,16 @@ def test_weights_may_be_computed_from_others(norm):
 
 
 def test_the_networks_see_at_most_64_images():
-    rows = []
+    queue = SimpleQueue()  # not a list, which would be put back as it was
 
     def recording(self, x):
-        rows.append(len(x))
+        queue.put(len(x))
         return encode(self, x)
 
     program = variant(encode=recording)
     assert diagnose(program, program.loss, images(100) / 255).codes == []
-    assert rows == [64]
+    rows = [queue.get() for _ in range(queue.qsize())]
+    assert set(rows) == {64} and len(rows) <= 12  # once as they are, and some with other weights
 
 
 # Outputs that do not fit
@@ -228,10 +235,15 @@ def test_outputs_that_do_not_fit_end_the_diagnosis(code, found, parts):
 # What is refused
 
 
-def uncopyable():
+def test_a_model_that_cannot_be_copied_is_examined_too():
     program = Right(64, 8, seed=0)
     program.log = (line for line in ())
-    return program
+    assert examine(program).codes == []
+
+
+def test_the_objective_of_the_library_may_have_several_draws():
+    found = diagnose(Right(64, 8, seed=0), lambda model, x: elbo(model, x, 5).loss, images() / 255)
+    assert found.codes == [] and found.open == [] and found.beta == pytest.approx(1, rel=1e-3)
 
 
 def test_an_error_inside_the_step_is_not_caught():
@@ -250,32 +262,28 @@ FOUR = "pass a function that does, such as lambda params, x, mu, logvar: loss(pa
     ("change", "message"),
     [
         ({"model": nn.Linear(64, 8)},
-         "model must be a module with encode(x) -> (mu, logvar) and decode(z) -> params"),
-        ({"loss": lambda x: x.sum()},
+         "model(x) must return (params, mu, logvar), got shape (20, 8); or pass a loss(model, x)"),
+        ({"model": Right}, "model must be a torch module, got type"),
+        ({"loss": 3}, "loss must be a function loss(params, x, mu, logvar) or loss(model, x), got a int"),
+        ({"loss": lambda x: x.sum()}, "this step does not go through model.encode and model.decode"),
+        ({"loss": lambda params, x, mu: 0},
          "loss must be a function loss(params, x, mu, logvar) or loss(model, x)"),
+        ({"order": ("params", "y")}, "order must be made of model, index, beta"),
         ({"loss": lambda params, x, mu, logvar: params},
          f"loss must return a scalar, got shape (20, 64): {FOUR}.mean()"),
         ({"loss": lambda params, x, mu, logvar: {"loss": params}},
-         f'loss must return a scalar, got a dict: {FOUR}["loss"]'),
+         f'loss must return a scalar, got a dict: {FOUR}["loss"].mean()'),
         ({"loss": lambda params, x, mu, logvar: [params]},
-         f"loss must return a scalar, got a list of 1: {FOUR}[0]"),
+         f"loss must return a scalar, got a list of 1: {FOUR}[0].mean()"),
         ({"loss": lambda params, x, mu, logvar: set()}, f"loss must return a scalar, got a set: {FOUR}.loss"),
         ({"loss": lambda model, x: (model.encode(x), model(x))},
-         "got a tuple of 2: pass a function that does, such as lambda model, x: loss(model, x)[0]"),
+         "got a tuple of 2: pass a function that does, such as lambda model, x: loss(model, x)[0].mean()"),
         ({"loss": lambda model, x: (model.encoder(x) ** 2).sum()},
          "this step does not go through model.encode and model.decode"),
         ({"loss": lambda recon, x: F.mse_loss(recon, x)},
-         "a loss of two arguments must be the whole step, loss(model, x), by way of model.encode; called so, "
-         "it failed: "),
-        ({"loss": lambda model, x: elbo(model, x, 5).loss},
-         "the step must draw one z per image, L = 1, got z (5, 20, 8) for mu (20, 8)"),
+         "a loss of two arguments must be the whole step, loss(model, x): this one has (recon, x)"),
         ({"model": variant(forward=lambda self, x: self.encode(x))},
          "model(x) must return (params, mu, logvar), got a tuple of 2; or pass a loss(model, x)"),
-        ({"model": variant(encode=lambda self, x: x)}, "encode must return (mu, logvar), got shape (20, 64)"),
-        ({"model": variant(decode=lambda self, z: (z, z))},
-         "encode must return two float32 or float64 tensors, and decode one"),
-        ({"model": uncopyable()},
-         "model must be a module that copy.deepcopy can copy, and it fails: cannot pickle 'generator'"),
         ({"x": torch.zeros(0, 64)}, "x must be a batch, (B, ...), got torch.Size([0, 64])"),
         ({"x": torch.zeros(64)}, "x must be a batch, (B, ...), got torch.Size([64])"),
         ({"x": [[0.0]]}, "x must be a batch, (B, ...), got <class 'list'>"),

@@ -151,7 +151,12 @@ def test_the_mode_of_the_model_is_restored(mode):
     model.dropout.register_forward_hook(lambda module, *_: during.append(module.training))
     fit(model, X, **ONCE)
     evaluate(model, X)
-    assert during == [True] * 3 + [False]
+    assert during == [
+        False,
+        *[True] * 3,
+        False,
+        False,
+    ]  # before each of both the range of decode is looked at
     assert all(module.training is mode for module in model.modules())
 
 
@@ -468,3 +473,56 @@ def test_a_model_that_puts_out_nan_is_named(value_error):
     nn.init.constant_(model.decoder[-1].bias, math.nan)
     with value_error("reconstruction nan"):
         evaluate(model, X)
+
+
+# Models of other people
+
+
+class Images(nn.Module):
+    """Pictures in, pictures out, by convolutions."""
+
+    @torch.random.fork_rng()
+    def __init__(self, end: nn.Module | None = None):
+        super().__init__()
+        self.enc, self.dec = nn.Conv2d(1, 4, 2, 2), nn.ConvTranspose2d(2, 1, 2, 2)
+        self.end = end or nn.Identity()
+        self.likelihood = Bernoulli()
+
+    def encode(self, x):
+        return self.enc(x).flatten(1).chunk(2, 1)
+
+    def decode(self, z):
+        return self.end(self.dec(z.reshape(len(z), 2, 2, 2)))
+
+
+PICTURES = torch.rand(6, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+
+
+def test_images_are_trained_and_evaluated_in_their_shape():
+    model = Images()
+    assert len(fit(model, PICTURES, **ONCE)) == 1
+    found = evaluate(model, PICTURES, 3, generator=torch.Generator().manual_seed(0))
+    flat = Images()
+    flat.load_state_dict(model.state_dict())
+    flat.encode = lambda x: model.encode(x.reshape(-1, 1, 4, 4))
+    flat.decode = lambda z: model.decode(z.flatten(0, -2)).reshape(*z.shape[:-1], 16)
+    again = evaluate(flat, PICTURES.flatten(1), 3, generator=torch.Generator().manual_seed(0))
+    assert found.elbo == pytest.approx(again.elbo, rel=1e-6)
+
+
+@pytest.mark.parametrize("run", [lambda model: fit(model, PICTURES, **ONCE), lambda m: evaluate(m, PICTURES)])
+def test_probabilities_are_refused_where_logits_are_meant(run, value_error):
+    model = Images(nn.Sigmoid())
+    before = parameters(model)
+    with value_error("the decoder ends in a sigmoid, and Bernoulli() takes logits"):
+        run(model)
+    assert torch.equal(parameters(model), before)
+    model.likelihood = Gaussian(0.3)
+    run(model)
+
+
+def test_a_missing_likelihood_is_named(value_error):
+    model = Images()
+    del model.likelihood
+    with value_error("Images has no likelihood: set what the decoder's output means"):
+        fit(model, PICTURES, **ONCE)

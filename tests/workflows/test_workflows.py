@@ -89,3 +89,16 @@ def test_a_push_runs_every_test_and_the_quick_ones_on_every_python():
 def test_a_slow_workflow_runs_weekly(name: str):
     (time,) = parsed(name)[True]["schedule"]
     assert re.fullmatch(r"\d+ \d+ \* \* [0-6]", time["cron"])
+
+
+def test_a_tag_publishes_no_solutions():
+    assert commands(parsed("pages")["jobs"]["build"])[-1] == "make book SOLUTIONS=0"
+
+
+def test_a_class_is_graded_in_a_private_repository_only_and_in_as_many_parts_as_jobs():
+    part, merge = (parsed("grade")["jobs"][name] for name in ("part", "merge"))
+    assert part["if"] == "github.event.repository.private" and merge["needs"] == "part"
+    numbers = part["strategy"]["matrix"]["part"]
+    assert numbers == list(range(1, len(numbers) + 1))
+    step = next(step for step in part["steps"] if "make grade" in step.get("run", ""))
+    assert step["env"]["PART"] == "${{ matrix.part }}/${{ strategy.job-total }}"

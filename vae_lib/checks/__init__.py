@@ -10,11 +10,12 @@ exercises 4.1, 4.2, ….
 # calls      calls a learner's function: what it returned or raised, whether it is a stub
 # draws      random inputs for it
 # compare    two tensors, the learner's and the right one: a message about the difference
-# chapter_N  the exercises of a chapter, with their usual mistakes
+# chapter_N  the exercises of a chapter, with their usual mistakes, and why the right answer is right
 
 from __future__ import annotations
 
 import importlib
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,7 @@ class Result:
     Attributes:
         exercise: its number, such as "4.1".
         message: "right", "not attempted yet", or what is wrong.
+        why: a sentence that says why the right answer is right; empty for other answers.
         passed: is the answer right?
         attempted: is there an answer at all?
     """
@@ -45,9 +47,10 @@ class Result:
     message: str
     passed: bool = False
     attempted: bool = True
+    why: str = ""
 
     def __repr__(self) -> str:
-        return f"{self.exercise}: {self.message}"
+        return "\n".join([f"{self.exercise}: {self.message}", *textwrap.wrap(self.why, 80)])
 
     def _ipython_display_(self) -> None:
         """Shows nothing at the end of a cell, as `check` has printed the result."""
@@ -62,16 +65,16 @@ def check(exercise: str, answer: object, *, strict: bool = False) -> Result:
         strict: raise CheckFailed unless the answer is right, and print nothing; for graders.
 
     Returns:
-        Result, with .passed and .message; its one line of text is printed.
+        Result, with .passed and .message; its text is printed.
 
     Raises:
         ValueError: there is no such exercise.
         CheckFailed: with strict=True, the answer is wrong or missing.
     """
-    found = _exercise(exercise)
+    found, why = _exercise(exercise)
     try:
-        message = found.examine(answer)
-        result = Result(exercise, f"not yet. {message}" if message else "right", passed=message is None)
+        wrong = found.examine(answer)
+        result = Result(exercise, f"not yet. {wrong}") if wrong else Result(exercise, "right", True, why=why)
     except NotAttempted:
         result = Result(exercise, "not attempted yet", attempted=False)
     if not strict:
@@ -81,12 +84,14 @@ def check(exercise: str, answer: object, *, strict: bool = False) -> Result:
     return result
 
 
-def _exercise(exercise: str) -> Exercise:
-    """The exercise of this number."""
+def _exercise(exercise: str) -> tuple[Exercise, str]:
+    """The exercise of this number, and the sentence that says why its answer is right."""
     chapter = exercise.partition(".")[0] if isinstance(exercise, str) else None
     if chapter not in map(str, CHAPTERS):
         raise ValueError(f'exercises are named "1.1" to "{CHAPTERS[-1]}.…", got {exercise!r}')
-    known = importlib.import_module(f"vae_lib.checks.chapter_{chapter}").EXERCISES
-    if exercise not in known:
-        raise ValueError(f"chapter {chapter} has the exercises {', '.join(known)}, got {exercise!r}")
-    return known[exercise]
+    module = importlib.import_module(f"vae_lib.checks.chapter_{chapter}")
+    if exercise not in module.EXERCISES:
+        raise ValueError(
+            f"chapter {chapter} has the exercises {', '.join(module.EXERCISES)}, got {exercise!r}"
+        )
+    return module.EXERCISES[exercise], module.WHY[exercise]

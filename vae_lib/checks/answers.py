@@ -103,7 +103,9 @@ class Numbers(Exercise):
     def _first_wrong(self, values: Mapping[str, float], right: Mapping[str, float]) -> str:
         """Names the first wrong number, and the sign, factor or power that explains it."""
         name = next(name for name in right if not self._same(values[name], right[name]))
-        before = f"{name[0].upper()}{name[1:]} is not right"
+        # Words begin a sentence; P(x) would be another symbol than p(x).
+        begun = f"{name[0].upper()}{name[1:]}" if name[:3].isalpha() else name
+        before = f"{begun} is not right"
         got, want = values[name], right[name]
         if self._same(-got, want):
             return f"{before}: its sign is flipped."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
-from torch.distributions import MultivariateNormal
+from torch.distributions import MultivariateNormal, Normal
 
 from vae_lib.checks.answers import Choice, Function, Numbers
 
@@ -70,6 +70,12 @@ EXERCISES = {
             "These are the probabilities; their logarithms are asked for.": lambda ld, lp: (ld + lp).softmax(
                 -1
             ),
+            "The logarithms are divided; the logarithm of a quotient is their difference.": lambda ld, lp: (
+                (ld + lp) / (ld + lp).logsumexp(-1, keepdim=True)
+            ),
+            "In the denominator the labels' frequencies p(y) are left out.": lambda ld, lp: (
+                ld + lp - ld.logsumexp(-1, keepdim=True)
+            ),
             "This is log p(x, y): the denominator p(x) of (1.1) is missing.": lambda ld, lp: ld + lp,
             "The logarithms of p(x|y) and p(y) are multiplied; a product of probabilities is a sum of logs.": (
                 lambda ld, lp: (ld * lp).log_softmax(-1)
@@ -94,8 +100,8 @@ EXERCISES = {
             "The covariance itself is used where its inverse stands in the density.": lambda a, b, cov: (
                 _boundary(a, b, torch.linalg.inv(cov))
             ),
-            "The sign is flipped: it is that of log p(y=3|x) − log p(y=8|x).": lambda a, b, cov: _boundary(
-                b, a, cov
+            "The covariance is left out.": lambda a, b, cov: _boundary(
+                a, b, torch.eye(len(a), dtype=cov.dtype)
             ),
             "The two quadratic forms of the means are added, where they are subtracted.": lambda a, b, cov: (
                 _boundary(a, b, cov)[0],
@@ -118,6 +124,13 @@ EXERCISES = {
         mistakes=lambda: {
             "Inverting reflects the axes; by which factor does a reflection stretch the volume?": {
                 "the change by inverting": -64 * math.log(2)
+            },
+            "Inverting is not halving: it reflects the axes. By which factor does that stretch the volume?": {
+                "the change by inverting": 64 * math.log(2)
+            },
+            "That is in powers of ten; log p(x) is in nats.": {"the change by halving": 64 * math.log10(2)},
+            "That is the change for one pixel, and in the wrong direction.": {
+                "the change by halving": -math.log(2)
             },
             "That is the change for one pixel; the density has D = 64 of them.": {
                 "the change by halving": math.log(2)
@@ -146,12 +159,38 @@ EXERCISES = {
             "The covariance divides by N − 1; maximum likelihood divides by N (correction=0).": (
                 lambda a, b, s: _scores(a, b, s, correction=1)
             ),
+            "The variance of a pixel is used as its standard deviation.": lambda a, b, s: (
+                _scores(a, b, s)[0],
+                Normal(a.mean(0), a.var(0, correction=0) + s).log_prob(b).sum(-1).mean(),
+            ),
+            "The noise is added to every entry of the covariance; it belongs on the diagonal alone.": (
+                lambda a, b, s: (
+                    MultivariateNormal(a.mean(0), torch.cov(a.T, correction=0) + s).log_prob(b).mean(),
+                    _scores(a, b, s)[1],
+                )
+            ),
             "It is scored on the training images; held-out means the others.": lambda a, b, s: _scores(
                 a, a, s
             ),
             "The Gaussian is fitted to the held-out images.": lambda a, b, s: _scores(b, b, s),
             "The two scores have changed places.": lambda a, b, s: _scores(a, b, s)[::-1],
         },
-        hint="(1.3) and the density above it",
+        hint="the mean, the covariance with its noise, and (1.3)",
     ),
+}
+
+# What a right answer shows, in one sentence.
+WHY = {
+    "1.1": "The sum p(x) takes the common factor over, and in the ratio p(y=8|x) it cancels, so only p(x) notices a "
+    "strange image.",
+    "1.2": "The probability of a label is the share of its term in the sum p(x), so with equal frequencies the "
+    "probabilities stand in the ratio of the densities, three to one.",
+    "1.3": "In logarithms the quotient is a difference, and logsumexp takes the largest term out, so that no density is "
+    "rounded to 0 on the way.",
+    "1.4": "With one covariance the terms quadratic in x are the same for both classes and cancel, which leaves a "
+    "straight boundary, as logistic regression has it.",
+    "1.5": "A density is probability per volume: a reflection keeps every volume, and halving 64 axes puts the same "
+    "probability into a volume 2 to the power of 64 times as small.",
+    "1.6": "Both Gaussians have the same mean and the same variance in each pixel, so the difference of their scores is "
+    "what it is worth to know how pixels vary together.",
 }

@@ -51,7 +51,19 @@ EXERCISES = {
             "That is p(x|z) at z = 0 and x = 0; the integral over z is missing.": {
                 "p(0)": 1 / math.sqrt(2 * math.pi)
             },
-            "That is M itself; by (2.8) the variance is its inverse.": {"the posterior's variance": 5.0},
+            "That is the factor before −z²/2; the variance is its inverse.": {
+                "the posterior's variance": 5.0
+            },
+            "The factor before −z²/2 has two parts; the prior's is missing.": {
+                "the posterior's variance": 1 / 4
+            },
+            "That is the variance of the prior; the posterior is narrower.": {
+                "the posterior's variance": 1.0
+            },
+            "The 2 of 2z is not squared.": {
+                "p(0)": 1 / math.sqrt(6 * math.pi),
+                "the posterior's variance": 1 / 3,
+            },
             "That is the standard deviation of the posterior.": {
                 "the posterior's variance": 1 / math.sqrt(5)
             },
@@ -72,6 +84,9 @@ EXERCISES = {
                 lambda log_w: log_w.logsumexp(1) - math.log(log_w.shape[1])
             ),
             "That is the estimate of p(x); its logarithm is asked for.": lambda log_w: log_w.exp().mean(0),
+            "That is the largest of the log-likelihoods; the other draws count, too.": (
+                lambda log_w: log_w.max(0).values
+            ),
             "log L is divided by; in a logarithm, division is a difference.": (
                 lambda log_w: log_w.logsumexp(0) / math.log(len(log_w))
             ),
@@ -92,6 +107,10 @@ EXERCISES = {
         reference=estimators.effective_sample_size,
         mistakes={
             "The log weights are used as if they were the weights.": lambda t: t.sum(0) ** 2 / (t**2).sum(0),
+            "That is the logarithm of (2.4).": lambda t: estimators.effective_sample_size(t).log(),
+            "That is 1 over the share of the largest weight; (2.4) looks at all weights.": (
+                lambda t: 1 / t.softmax(0).max(0).values
+            ),
             "The fraction is upside down.": lambda t: 1 / estimators.effective_sample_size(t),
             "The sum in the numerator is not squared.": lambda t: t.exp().sum(0) / (2 * t).exp().sum(0),
             "The numerator squares each weight and then sums; (2.4) sums first.": lambda t: torch.ones_like(
@@ -149,10 +168,40 @@ EXERCISES = {
             "ln s has the wrong sign: the density you drew from is divided by.": lambda z, log_p, s: (
                 _corrected(z, log_p, s) - 2 * z.shape[-1] * math.log(s)
             ),
+            "These are the weights; their logarithms are asked for.": lambda z, log_p, s: _corrected(
+                z, log_p, s
+            ).exp(),
+            "The density of the prior is missing.": lambda z, log_p, s: (
+                log_p - gaussian.log_prob(z, torch.zeros_like(z[0]), torch.full_like(z[0], 2 * math.log(s)))
+            ),
+            "The log densities are averaged over the J dimensions of z; independent dimensions add up.": (
+                lambda z, log_p, s: log_p + _log_prior_over_proposal(z, s) / z.shape[-1]
+            ),
+            "s² was given where its logarithm is asked for.": lambda z, log_p, s: _corrected(
+                z, log_p, math.exp(s**2 / 2)
+            ),
+            "s was given where the logarithm of s² is asked for.": lambda z, log_p, s: _corrected(
+                z, log_p, math.exp(s / 2)
+            ),
             "The density you drew from is not divided by.": lambda z, log_p, s: (
                 log_p + gaussian.log_prob(z, torch.zeros_like(z[0]), torch.zeros_like(z[0]))
             ),
         },
         hint="the expectation under the density that you draw from",
     ),
+}
+
+# What a right answer shows, in one sentence.
+WHY = {
+    "2.1": "As 2z plus noise x has the variance 4 + 1, and the factor before −z²/2 is 1 + 4 at every x, so that only the "
+    "mean of the posterior moves with x.",
+    "2.2": "An average divides a sum by L, which in the logarithm subtracts log L, and the log of a sum is logsumexp.",
+    "2.3": "A factor that all weights share cancels in (2.4), so the largest weight may be made 1 before anything is "
+    "exponentiated.",
+    "2.4": "The posterior keeps its width and moves to 4 standard deviations from the centre of the prior, where draws "
+    "hardly ever fall.",
+    "2.5": "For a single image nothing has changed: its L draws are independent draws from the prior; only the errors of "
+    "different images are now correlated.",
+    "2.6": "Multiplied and divided by the density of the draws, the integral stays what it is, so the weights "
+    "p(x|z) p(z) over that density average to p(x).",
 }

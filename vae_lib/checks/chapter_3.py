@@ -41,6 +41,17 @@ def _with(number, change):
     return wrong
 
 
+def _misgiven(of_q=lambda t: t, of_posterior=-LOG_5):
+    """The three terms, with something else than ln σ² given to the two divergences."""
+
+    def wrong(x, mu, logvar):
+        q = mu, of_q(logvar)
+        gap = _kl(*q, 0.4 * x, torch.full_like(x, of_posterior))
+        return _elbo_terms(x, mu, logvar)[0], gaussian.kl_to_standard_normal(*_column(q)), gap
+
+    return wrong
+
+
 def _kl(mu_q, logvar_q, mu_p, logvar_p):
     return gaussian.kl_between(*_column((mu_q, logvar_q, mu_p, logvar_p)))
 
@@ -73,7 +84,7 @@ EXERCISES = {
             "A KL divergence of −25 is impossible, so it cannot simply be left out: what is it really?": {
                 "the ELBO": -80.0
             },
-            "The importance-weighted value is closer to log p(x) than the ELBO; the two differ.": {
+            "That is the bound with L = 5000; the ELBO is the one with a single draw, which is lower.": {
                 "the ELBO": -100.0
             },
             "The ELBO is a lower bound on log p(x), here a large negative number.": {"the ELBO": 105.0},
@@ -115,6 +126,27 @@ EXERCISES = {
                     *_column((mu, t, 0.4 * x, torch.full_like(x, -2 * LOG_5)))
                 ),
             ),
+            "The variance of q was given to it where the logarithm of the variance is asked for.": _misgiven(
+                torch.exp
+            ),
+            "The standard deviation of q was given to it where ln σ² is asked for.": _misgiven(
+                lambda t: (0.5 * t).exp()
+            ),
+            "The variance of the posterior was given to it where the logarithm of it is asked for.": _misgiven(
+                of_posterior=1 / 5
+            ),
+            "The standard deviation of the posterior was given to it where ln σ² is asked for.": _misgiven(
+                of_posterior=5**-0.5
+            ),
+            "ln σ of the posterior was given to it where ln σ² is asked for.": _misgiven(
+                of_posterior=-0.5 * LOG_5
+            ),
+            "Both variances were given to it where their logarithms are asked for.": _misgiven(
+                torch.exp, 1 / 5
+            ),
+            "Both standard deviations were given to it where ln σ² is asked for.": _misgiven(
+                lambda t: (0.5 * t).exp(), 5**-0.5
+            ),
             "The gap is the divergence from the posterior; this is the one from the prior.": _with(
                 2, lambda x, mu, t: gaussian.kl_to_standard_normal(*_column((mu, t)))
             ),
@@ -138,11 +170,8 @@ EXERCISES = {
             "The constant is counted once; each of the J dimensions has one.": lambda t: (
                 0.5 * t.sum(-1) + 0.5 * (math.log(2 * math.pi) + 1)
             ),
-            "The sign is flipped: this is the average of log q, and the entropy is minus that.": (
-                lambda t: -0.5 * (t + math.log(2 * math.pi) + 1).sum(-1)
-            ),
         },
-        hint="(4.1) averaged under q itself",
+        hint="the log of the density, averaged under q itself",
     ),
     "3.4": Choice(
         right="b",
@@ -159,4 +188,18 @@ EXERCISES = {
             "built with W R?": {"the mean gap after the rotation": 0.0},
         },
     ),
+}
+
+# What a right answer shows, in one sentence.
+WHY = {
+    "3.1": "A KL divergence of −25 cannot be, and no ELBO lies above the bound with more draws: with the sign of the "
+    "KL mended both are as they should be.",
+    "3.2": "The average of a square is the squared mean plus the variance, so the width of q costs reconstruction; "
+    "and the three terms add up to log p(x), whatever q is.",
+    "3.3": "The entropy falls without bound when a σ goes to 0, and the rest of the ELBO does not rise without bound: "
+    "that keeps q from becoming a spike.",
+    "3.4": "At x = 0 the posterior is centred like the prior, but it is narrower at every x, and a divergence is 0 "
+    "only between equals.",
+    "3.5": "Rotated, W has the same W Wᵀ and so the same p(x), but its columns are no longer orthogonal: the posterior "
+    "has correlations, and the gap is what the best q without correlations, which encode returns, cannot follow.",
 }

@@ -169,3 +169,17 @@ EXERCISES = {
         hint="mean and variance of a mixture",
     ),
 }
+
+# What a right answer shows, in one sentence.
+WHY = {
+    "4.1": "At μ = 0 and ln σ² = 0, where q is the prior, the four terms cancel in each dimension: the quickest test of "
+    "such a function.",
+    "4.2": "At σ = 1 only the square of μ is left, and halving a square divides μ by the root of 2, not by 2.",
+    "4.3": "The narrow σ is nearer to 1 than the wide one because the KL is steeper on the narrow side.",
+    "4.4": "Correlations enter through the log determinant alone and lower it, so at equal variances correlated "
+    "latents cost more.",
+    "4.5": "Both derivatives vanish only where q is the prior; the pull on a narrow q never exceeds ½, that on a wide one "
+    "grows with σ².",
+    "4.6": "The log of a Gaussian q is quadratic in z, so its average under p depends on the mean and the variance of p "
+    "alone; the variance has a part within the bumps and one between them.",
+}

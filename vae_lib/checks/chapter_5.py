@@ -270,3 +270,19 @@ EXERCISES = {
         },
     ),
 }
+
+# What a right answer shows, in one sentence.
+WHY = {
+    "5.1": "The expectation passes through the sum, so the estimate is right on average for every L; and as each image "
+    "has an ε of its own, no image's error depends on another's.",
+    "5.2": "The estimate of the ELBO is an average of logarithms, unbiased for every L; the bound has the logarithm of "
+    "an average, which is too low, and less so with more draws.",
+    "5.3": "The error falls with the root of L, so a hundredth of a nat takes a hundred squared times the variance of "
+    "one draw, and a wider q has the larger variance.",
+    "5.4": "With more draws s, the spread of single values, stays what it is, and the error of their mean falls with "
+    "the root of their number.",
+    "5.5": "−ε is as probable as ε, so each half of a pair is unbiased; what is odd in ε cancels within the pair, and "
+    "what is even stays.",
+    "5.6": "With B = C/L, (5.4) is (L · data part + noise part)/C, which grows with L, whatever the sizes of the two "
+    "parts.",
+}

@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import torch
 
 from vae_lib import gaussian
-from vae_lib.checks.answers import Choice, Function, Numbers
+from vae_lib.checks.answers import Choice, Function, Inputs, Numbers
+
+
+@dataclass(frozen=True)
+class WithGivenNoise(Function):
+    """A function that takes its noise as the argument eps. One that draws its own is told so."""
+
+    def _where(self, answer: Callable, inputs: Inputs, number: int) -> str:
+        first, again, other = (
+            self._run(answer, inputs | {"eps": eps})[number]
+            for eps in (inputs["eps"], inputs["eps"], -inputs["eps"])
+        )
+        if not torch.equal(first, again):
+            return (
+                "It draws noise of its own: the same arguments give another z at each call. Use the eps that "
+                "you are given."
+            )
+        if torch.equal(first, other):
+            return "ε does not enter: another eps gives the same z."
+        return super()._where(answer, inputs, number)
+
 
 EXERCISES = {
-    "6.1": Function(
+    "6.1": WithGivenNoise(
         name="reparameterize",
         inputs={
             "mu": lambda d: d.normal("BJ"),
@@ -26,6 +49,7 @@ EXERCISES = {
             "One ε is used for the whole batch; each image has its own row.": lambda mu, t, e: (
                 mu + (0.5 * t).exp() * e[:1]
             ),
+            "μ and logvar have changed places.": lambda mu, t, e: t + (0.5 * mu).exp() * e,
         },
         hint="(6.1)",
     ),
@@ -106,4 +130,20 @@ EXERCISES = {
             "c": "The gradient is cut on purpose here; look for the word.",
         },
     ),
+}
+
+# What a right answer shows, in one sentence.
+WHY = {
+    "6.1": "The root halves the exponent, so z has the variance that the encoder means; and given ε, z is a "
+    "differentiable function of μ and ln σ².",
+    "6.2": "A constant has no slope, and with b = c nothing is left to multiply the score with; without a baseline the "
+    "noise ε/σ is multiplied by c.",
+    "6.3": "The parts με/σ and ε² are uncorrelated and have the variances μ²/σ² and 2, while the pathwise term of "
+    "f(z) = z is the constant 1, with no variance at all.",
+    "6.4": "The inverse distribution function turns a uniform u into a draw of the distribution, and for a fixed u it "
+    "is a differentiable function of the rate.",
+    "6.5": "The mean of the other draws is independent of the draw that it is subtracted from, so b times the score is "
+    "still zero on average.",
+    "6.6": "Only rsample is (6.1): sample stops the gradient, torch.normal returns one that is zero, and a detached μ "
+    "learns nothing.",
 }

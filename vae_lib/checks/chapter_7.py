@@ -73,6 +73,9 @@ EXERCISES = {
             "Black and white have changed places: x goes with p, 1 − x with 1 − p.": lambda x, a: (
                 bernoulli_nll(1 - x, a)
             ),
+            "x and the logits have changed places: PyTorch's function takes the logits first.": lambda x, a: (
+                F.binary_cross_entropy_with_logits(x, a, reduction="none").sum(-1)
+            ),
             "That is the squared error; a Bernoulli pixel has the cross-entropy.": lambda x, a: _squared(
                 x, a.sigmoid()
             ),
@@ -166,6 +169,12 @@ EXERCISES = {
                 (a.sigmoid() - x) / s**2
             ),
             "sigma is not squared.": lambda x, a, s: _squared_error_gradient(x, a, s) * s,
+            "The weight of the squared error in (7.4) is missing: σ does not enter.": lambda x, a, s: (
+                _squared_error_gradient(x, a, 1.0)
+            ),
+            "The weight is multiplied with; by (7.4) a larger σ makes the gradient smaller.": lambda x, a, s: (
+                _squared_error_gradient(x, a, 1 / s)
+            ),
             "The logit is compared with x; the mean is its sigmoid.": lambda x, a, s: (
                 (a - x) * a.sigmoid() * (1 - a.sigmoid()) / s**2
             ),
@@ -217,4 +226,20 @@ EXERCISES = {
             "The ELBO is a log-density in x, so it feels the units of x.": {"the change of the ELBO": 0.0},
         },
     ),
+}
+
+# What a right answer shows, in one sentence.
+WHY = {
+    "7.1": "A pixel costs log(1 + e^η) − xη, in which no p is rounded to 0 or 1 before its logarithm is taken; and "
+    "the pixels are independent given z, so their costs are summed.",
+    "7.2": "The logarithm of the density has two terms, the weighted squared error and the constant, and both are "
+    "counted once for each pixel; without the constant the best σ would be infinite.",
+    "7.3": "Minus the logarithm of the density is absolute error with the weight 1/b, and a constant that keeps b from "
+    "growing: so an L1 loss is minus a log-likelihood, too.",
+    "7.4": "The chain rule multiplies the error by m(1 − m), which goes to 0 where the decoder is sure, even if it is "
+    "wrong; the cross-entropy has no such factor in the logit.",
+    "7.5": "The error is scaled by 255 before it is squared, and the mean divides by D, so the reconstruction has the "
+    "factor 2 · 255²/D and the KL the factor 1.",
+    "7.6": "σ and the decoder's mean are in units of x, and a density thins out by 16 along each of 64 axes; q(z|x) and "
+    "its KL know nothing of the units of x.",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.nn.functional as F
 
 from vae_lib import gaussian
 from vae_lib.checks.answers import Choice, Function, Numbers
@@ -81,6 +82,18 @@ EXERCISES = {
                 bernoulli_nll(x, a).sum() + _kl(mu, t).mean()
             ),
             "The cross-entropy is missing.": lambda x, a, mu, t: _kl(mu, t).mean(),
+            "The image and the logits have changed places in the cross-entropy.": lambda x, a, mu, t: (
+                F.binary_cross_entropy_with_logits(x, a, reduction="none").sum(-1) + _kl(mu, t)
+            ).mean(),
+            "In the cross-entropy only black pixels count; a white pixel costs something, too.": (
+                lambda x, a, mu, t: (-(x * F.logsigmoid(a)).sum(-1) + _kl(mu, t)).mean()
+            ),
+            "That is a squared error; on black-and-white pixels the reconstruction is a cross-entropy.": (
+                lambda x, a, mu, t: (((x - a.sigmoid()) ** 2).sum(-1) + _kl(mu, t)).mean()
+            ),
+            "That is half a squared error; on black-and-white pixels the reconstruction is a cross-entropy.": (
+                lambda x, a, mu, t: (0.5 * ((x - a.sigmoid()) ** 2).sum(-1) + _kl(mu, t)).mean()
+            ),
             "The sigmoid is applied twice: the logits were squashed before a function that does it, too.": (
                 lambda x, a, mu, t: _negative_elbo(x, a.sigmoid(), mu, t)
             ),
@@ -110,6 +123,9 @@ EXERCISES = {
                 _kl_one_sample(z, mu, t) + 0.5 * t.sum(-1)
             ),
             "q is left out: that is minus the log of the prior.": lambda z, mu, t: -_log_standard(z),
+            "The densities are subtracted; the difference of their logarithms is asked for.": lambda z, mu, t: (
+                gaussian.log_prob(z, mu, t).exp() - _log_standard(z).exp()
+            ),
             "The prior is evaluated at μ; it is to be evaluated at z.": lambda z, mu, t: (
                 gaussian.log_prob(z, mu, t) - _log_standard(mu)
             ),
@@ -126,6 +142,10 @@ EXERCISES = {
             "ln 2 multiplies, where it divides: a bit is less than a nat, so there are more of them.": (
                 lambda elbo, D: -elbo * math.log(2) / D
             ),
+            "A bit is not 2 nats.": lambda elbo, D: -elbo / (2 * D),
+            "The ELBO is a logarithm already: it needs another unit, not a second logarithm.": (
+                lambda elbo, D: (-elbo).log2() / D
+            ),
             "D is added to ln 2, where the two multiply.": lambda elbo, D: -elbo / (D + math.log(2)),
             "D multiplies, where it divides.": lambda elbo, D: -elbo * D / math.log(2),
         },
@@ -139,4 +159,19 @@ EXERCISES = {
             "d": "The ELBO is evaluated with β = 1, and this run maximizes something else.",
         },
     ),
+}
+
+# What a right answer shows, in one sentence.
+WHY = {
+    "8.1": "Dividing one term by 784 leaves the other with 784 times its weight, and the first printed loss shows it "
+    "before any training.",
+    "8.2": "Where q is the prior the KL term is at its minimum and so is silent; only a decoder that begins to use the "
+    "dimension sends a gradient to it.",
+    "8.3": "What belongs to one image is summed and images are averaged, so both terms stay in nats per image and β "
+    "stays 1.",
+    "8.4": "Averaged over draws from q, the difference of the two logarithms is the KL by its definition (4.2), though a "
+    "single one can be negative.",
+    "8.5": "A lower bound on log p(x) is an upper bound on the code length, and ln 2 turns nats into bits.",
+    "8.6": "At four times the price hardly a nat of KL pays for itself, so q returns to the prior and the decoder draws "
+    "the mean image.",
 }

@@ -255,3 +255,21 @@ EXERCISES = {
         },
     ),
 }
+
+# What a right answer shows, in one sentence.
+WHY = {
+    "9.1": "The KL term is 0 where μ = 0 and σ = 1, and twice 0 is 0: a test sees a wrong factor only at a point where "
+    "what it multiplies differs from 0.",
+    "9.2": "In A both means divide, by D and by J, so β = D/J; in B only the KL is divided by B, so β = 1/B and changes "
+    "with the batch size.",
+    "9.3": "Pixels and latent dimensions are summed, images averaged, and the cross-entropy with logits applies the "
+    "only sigmoid; the sign of the KL looked suspicious and was right.",
+    "9.4": "Each image has noise of its own, σ is the exponential of half the logarithm of the variance, and the "
+    "gradient passes through the draw to both outputs of the encoder.",
+    "9.5": "The draw has the variance e^(2t), the KL term is charged for e^t, and the difference is positive for every "
+    "t but 0: the loss that is reported is too small.",
+    "9.6": "It compares with something independent, at values of both signs and at sizes that differ, and it tolerates "
+    "rounding and nothing else.",
+    "9.7": "A seed inside the step repeats the same ε for every batch, and sum(0).mean() averages over the latent "
+    "dimensions; the other two lines agree with each other or scale the whole loss.",
+}

@@ -127,13 +127,23 @@ def same_as_a_mistake(got: Tensor, mistakes: dict[str, Tensor], tolerance: float
 def like_a_mistake(
     got: Tensor, want: Tensor, mistakes: dict[str, Tensor], sizes: dict[str, int]
 ) -> str | None:
-    """The message of the usual mistake that gives this result, alone or with a factor on top."""
+    """The message of the usual mistake that gives this result, alone or with a factor on top.
+
+    The right result with a factor is one mistake and not two.
+    """
     if same := same_as_a_mistake(got, mistakes) or same_as_a_mistake(got, mistakes, SINGLE):
         return same
+    if named_factor(got, want, sizes):
+        return None
     for message, value in mistakes.items():
-        if value.shape != got.shape or close(value, want, UNSEEN):
-            continue
-        factor = wrong_factor([(got.detach().double(), value.detach().double())], sizes)
-        if factor and "the same for every input" not in factor and " 0 for" not in factor:
+        if not close(value, want, UNSEEN) and (factor := named_factor(got, value, sizes)):
             return f"Two things. {message} And then: {factor[0].lower()}{factor[1:]}"
     return None
+
+
+def named_factor(got: Tensor, want: Tensor, sizes: dict[str, int]) -> str | None:
+    """The message about a factor that has a name, such as a 2 or the sign."""
+    if got.shape != want.shape:
+        return None
+    found = wrong_factor([(got.detach().double(), want.detach().double())], sizes)
+    return None if found and ("the same for every input" in found or " 0 for" in found) else found

@@ -1,4 +1,4 @@
-"""The table of findings, their texts, and the result of `diagnose`.
+"""The table of findings, and their texts.
 
 A check returns a `Fault`, a code and what was seen; all other words of a finding stand in the table.
 """
@@ -12,7 +12,7 @@ from typing import NamedTuple
 KL_LINE = "kl = 0.5 * (mu**2 + logvar.exp() - logvar - 1).sum(1).mean()"
 NLL_LINE = 'nll = F.binary_cross_entropy_with_logits(params, x, reduction="sum") / len(x)'
 DRAW_LINE = "z = mu + torch.exp(logvar / 2) * torch.randn_like(mu)"
-KL_SLOPES = "slopes μ in mu and ½(σ² − 1) in logvar, for each image"
+KL_GRADIENT = "the gradient μ in mu and ½(σ² − 1) in logvar, for each image"
 
 # Code: (what is wrong and what it does, what is expected, the equation, a line that would be right).
 FINDINGS = {
@@ -26,13 +26,39 @@ FINDINGS = {
         "a gradient from the loss to the encoder", "(6.2)", "no detach() and no torch.no_grad() in encode"),
     "no_gradient_to_decoder": ("The decoder, or a part of it, gets no gradient: it does not learn.",
         "a gradient from the loss to the decoder", "(8.1)", "no detach() and no torch.no_grad() in decode"),
+    "same_head": ("mu and logvar are the same numbers: σ cannot be chosen apart from μ.",
+        "two outputs of the encoder, each with weights of its own", "(4.1)",
+        "mu, logvar = encoder(x).chunk(2, dim=-1)"),
+    "mu_bounded": ("μ cannot take all values: a part of the latent space stays empty.",
+        "any real number", "(4.1)", "a linear layer as the last one before mu, without an activation"),
+    "sigma_bounded": ("σ cannot take all values: no latent dimension can be told precisely, or none "
+        "switched off.",
+        "any σ above 0; for logvar any real number", "(4.1)",
+        "a linear layer as the last one before logvar, without an activation"),
+    "output_range": ("The decoder cannot put out what the images hold: the rest of the error is not to "
+        "be learned away.",
+        "an output in the range of the pixels", "(7.4)",
+        "scale the images into the decoder's range, or no activation after its last layer"),
+    "bypass": ("The decoder sees more of the image than z: it can do without z, and without images it "
+        "cannot sample.",
+        "params = decode(z), of z alone", "(4.1)", "no skip connection from encoder to decoder, if "
+            "samples are wanted"),
+    "optimizer_lacks": ("The optimizer does not hold all parameters that the loss has a gradient in: "
+        "these stay untrained.",
+        "all parameters of both networks in the optimizer", "(8.1)",
+        "give model.parameters() to the optimizer"),
+    "unstable": ("One step away the numbers overflow: training may end in NaN.",
+        "finite numbers far from the first step, too", "(7.2)",
+        'nll = F.binary_cross_entropy_with_logits(params, x, reduction="sum") / len(x)'),
+    "batch_size_fixed": ("The step works for one batch size only: the last, smaller batch will fail.",
+        "any number of images", "(8.1)", "len(x) in place of the number that is written there"),
     # The KL term
     "no_kl": ("There is no KL term: nothing keeps the codes near the prior, and samples will be garbage.",
         "loss = −log p(x|z) + KL", "(3.4)", KL_LINE),
     "kl_sign": ("The KL term has the wrong sign: training drives it to infinity.",
-        KL_SLOPES, "(4.6), (4.7)", KL_LINE),
-    "kl_formula": ("The slopes of the KL term are not those of a KL divergence to N(0, I).",
-        KL_SLOPES, "(4.6), (4.7)", KL_LINE),
+        KL_GRADIENT, "(4.6), (4.7)", KL_LINE),
+    "kl_formula": ("The gradient of the KL term is not that of a KL divergence to N(0, I).",
+        KL_GRADIENT, "(4.6), (4.7)", KL_LINE),
     "kl_mean_over_latents": (
         "The KL term is averaged over the J = {J} latent dimensions: it weighs {J} times too little.",
         "a sum over the latent dimensions", "(4.5)", KL_LINE),
@@ -40,14 +66,49 @@ FINDINGS = {
         "½ Σ (μ² + σ² − ln σ² − 1)", "(4.5)", KL_LINE),
     "kl_half_twice": ("The KL term weighs half of what it should: a ½ too many, or a 2 in the other term.",
         "½ Σ (μ² + σ² − ln σ² − 1)", "(4.5)", KL_LINE),
-    "kl_floor": ("Close to the prior the KL term has another slope: some nats are free, or bounded.",
-        "the slopes of (4.6) and (4.7) everywhere", "(4.5)",
+    "kl_floor": ("Close to the prior the KL term has another gradient: some nats are free, or bounded.",
+        "the gradients of (4.6) and (4.7) everywhere", "(4.5)",
         KL_LINE + "  # if free nats are meant, report the ELBO without them"),
+    "kl_detached": ("The KL term has a value but gives no gradient: it is reported, and does not train.",
+        KL_GRADIENT, "(4.6), (4.7)", KL_LINE + "  # without .item(), .detach() or no_grad()"),
+    "kl_mean_over_pixels": (
+        "The KL term is divided by the D = {D} pixels, the reconstruction is a sum: it weighs {D} times "
+            "too little.",
+        "the same unit for both terms", "(4.5)", KL_LINE),
+    "capacity": ("The KL term is pulled to a number of nats, not to 0 (a capacity, as in Burgess et "
+        "al., 2018).",
+        "nothing wrong, if this is meant", "(4.5)", KL_LINE + "  # report the ELBO without the capacity"),
+    "other_objective": ("The loss pursues another aim beside the ELBO of a Gaussian q and a prior N(0, I).",
+        "nothing wrong, if this is meant", "(3.4)", "report the ELBO beside it, from both terms as they are"),
+    "annealing": ("The weight of the KL term changes from call to call, as in a warm-up.",
+        "nothing wrong, if it ends at the β that is wanted", "(7.6)", "report the ELBO with β = 1"),
+    "logged_kl": ("What is reported as the KL term is not what is trained.",
+        "the KL divergence, which is never negative", "(4.5)", KL_LINE + "  # and log this"),
+    "several_draws": ("The draws of an image have unequal weights: this is a bound of its own, above "
+        "the ELBO.",
+        "nothing wrong, if this is meant (an importance-weighted bound)", "(3.4)",
+        "report which bound it is, with its number of draws"),
     # The two terms together
     "batch_sums_differ": ("One term is averaged over the images of the batch, the other is summed.",
         "the same for both terms", "(8.1)", "loss = (nll + kl).mean()  # both of shape (B,)"),
     "beta": ("The KL term has another weight than the β = {beta:g} that is wanted.",
         "β = {beta:g}", "(7.6)", "loss = nll + beta * kl, or diagnose(…, beta=…) if the weight is meant"),
+    "constant_batch": ("A term is divided by a fixed number where the batch size belongs: the last "
+        "batch gets another β.",
+        "the number of images in this batch", "(8.1)", "loss = (nll + kl).mean()  # both of shape (B,)"),
+    "sigma_too_wide": (
+        "The KL term weighs so much that a blank image is the best reconstruction: z will be ignored.",
+        "a σ about as large as the error that is left over", "(7.5), (7.6)",
+        "the squared error over 2 sigma**2, with sigma near the error that is left over"),
+    "sigma_too_narrow": (
+        "The KL term weighs next to nothing: the codes will not come near the prior, and samples will "
+            "be garbage.",
+        "a σ about as large as the error that is left over", "(7.5), (7.6)",
+        "the squared error over 2 sigma**2, with sigma near the error that is left over"),
+    "learned_scale": ("The scale that is learned is not that of a likelihood: it runs away, or settles "
+        "at a wrong value.",
+        "(x − r)²/(2σ²) + ln σ for each pixel", "(7.4), (7.5)",
+        "the sum of ((x - r) / sigma)**2 / 2 + log(sigma) over all pixels"),
     "loss_constant": ("The loss trains what it should, but its value is not minus the ELBO.",
         "−log p(x|z) + KL, with the −1 of each latent dimension", "(3.4), (4.5)", KL_LINE),
     # The reconstruction term
@@ -84,6 +145,10 @@ FINDINGS = {
         "σ = exp(logvar / 2), if logvar is ln σ² in the KL term", "(6.1)", DRAW_LINE),
     "sigma_mismatch": ("The draw and the KL term take the encoder's second output for different things.",
         "one σ in both", "(4.5), (6.1)", DRAW_LINE),
+    "eval_draw": ("In eval mode z is drawn in another way than in training: reconstructions there are "
+        "shifted.",
+        "z = μ + σ ε in training, and in eval mode the same or z = μ", "(6.1)",
+        "z = mu, and no part of sigma, where the model is not in training"),
     "one_eps_per_batch": ("All images of a batch get the same noise: its errors no longer average out.",
         "for each image an ε of its own", "(6.1)", DRAW_LINE),
     "one_eps_per_image": ("All latent dimensions get the same noise: q is not the Gaussian of the KL term.",
@@ -94,21 +159,26 @@ FINDINGS = {
         "ε with mean 0 and variance 1", "(6.1)", DRAW_LINE + "  # randn, not rand"),
 }  # fmt: skip
 
+# Findings that are no mistakes: what is meant can be meant.
+NOTES = {"annealing", "capacity", "other_objective", "several_draws", "bypass", "kl_floor"}
+
 
 class Fault(NamedTuple):
     """What a check returns for a fault that it has seen; `finding` puts it into words.
 
-    `code` is a key of `FINDINGS`, `found` is what was seen; `fix` replaces the right line of the table.
+    `code` is a key of `FINDINGS`, `found` is what was seen; `fix` replaces the right line of the table, and
+    `severity` that of the code.
     """
 
     code: str
     found: str
     fix: str | None = None
+    severity: str | None = None
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is off.
+    """One thing that is off, or that is worth a note.
 
     Attributes:
         code: its name for programs, such as "kl_mean_over_latents".
@@ -117,6 +187,7 @@ class Finding:
         found: what was seen instead.
         equation: number of the equation.
         fix: a line of code that would be right.
+        severity: "error", or "note" for what is no mistake if it is meant.
     """
 
     code: str
@@ -125,58 +196,35 @@ class Finding:
     found: str
     equation: str
     fix: str
+    severity: str = "error"
 
     def __str__(self) -> str:
+        name = self.code if self.severity == "error" else f"note, {self.code}"
         words = (
-            f"{self.code}: {self.message}",
+            f"{name}: {self.message}",
             f"  expected: {self.expected} {self.equation}",
             f"  found: {self.found}",
         )
-        return "\n".join([*map(_folded, words), f"  right: {self.fix}"])
+        return "\n".join([*map(folded, words), f"  right: {self.fix}"])
 
 
-def _folded(line: str) -> str:
+def folded(line: str) -> str:
     """The line, in lines of at most 87 characters, as wide as a page of the book shows them."""
-    return textwrap.fill(line, 87, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
-
-
-@dataclass(frozen=True, repr=False)
-class Diagnosis:
-    """What `diagnose` found. Printed, it is a text.
-
-    Attributes:
-        findings: what is off, a tuple of `Finding`; empty if nothing is.
-        likelihood: the reconstruction loss that was recognized, with the scale that its weight implies where
-            it has one; or None.
-        beta: the weight of the KL term, or None where the likelihood has an unknown scale.
-        unchecked: what could not be checked, and why.
-    """
-
-    findings: tuple[Finding, ...]
-    likelihood: str | None = None
-    beta: float | None = None
-    unchecked: tuple[str, ...] = ()
-
-    @property
-    def codes(self) -> list[str]:
-        """The codes of the findings."""
-        return [finding.code for finding in self.findings]
-
-    def __str__(self) -> str:
-        lines = [str(finding) for finding in self.findings]
-        if not lines and self.likelihood is None:
-            lines = ["the reconstruction could not be checked; in the rest nothing wrong was found"]
-        elif not lines:
-            weight = "" if self.beta is None else f", β = {self.beta:.3g}"
-            lines = [f"nothing wrong found: {self.likelihood}{weight}"]
-        return "\n".join([*lines, *(_folded(f"not checked: {text}") for text in self.unchecked)])
-
-    __repr__ = __str__
+    line = line.replace(" = ", "\u00a0=\u00a0")  # an equation stays in one line
+    lines = textwrap.fill(line, 87, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+    return lines.replace("\u00a0", " ")
 
 
 def finding(fault: Fault, **sizes: float) -> Finding:
     """The finding of a fault; `sizes` (D, J, beta) go into the words of the table."""
     message, expected, equation, fix = FINDINGS[fault.code]
+    severity = fault.severity or ("note" if fault.code in NOTES else "error")
     return Finding(
-        fault.code, message.format(**sizes), expected.format(**sizes), fault.found, equation, fault.fix or fix
+        fault.code,
+        message.format(**sizes),
+        expected.format(**sizes),
+        fault.found,
+        equation,
+        fault.fix or fix,
+        severity,
     )

@@ -1,7 +1,8 @@
-"""Finds the two terms in the loss by their gradients: a Σ −log p(x|z) + b Σ KL, with a, b, p and σ to find.
+"""Finds the KL term in the loss by its gradient in mu and s: the factor b, and the meaning of s in it.
 
-The gradient in mu and s is compared with that of a KL divergence, for each meaning that s may have; the
-gradient in params with that of each likelihood known here.
+The gradient is compared with that of a KL divergence to N(0, I), in closed form or estimated from z, for each
+meaning that s may have. Where none fits, it is asked what else the term may be: a wrong formula, or another
+aim.
 """
 
 from __future__ import annotations
@@ -11,11 +12,10 @@ from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from vae_lib.diagnosis.findings import NLL_LINE, Fault
-from vae_lib.diagnosis.probe import EXACT, Observation, Probe, gradients
-from vae_lib.likelihoods import ContinuousBernoulli
+from vae_lib.diagnosis.findings import Fault
+from vae_lib.diagnosis.probe import Observation, Probe, gradients
 
 # What the encoder's second output s may mean, and σ as a function of it.
 SIGMA_OF = {
@@ -29,64 +29,32 @@ SIGMA_OF = {
 S_OF_PRIOR = {
     "ln σ²": 0.0, "ln σ": 0.0, "σ": 1.0, "σ²": 1.0, "σ before a softplus": math.log(math.e - 1)
 }  # fmt: skip
-# The KL term is looked at again so near to the prior, relative to the first values; a KL term without free
-# bits has the same weight there, up to the margin.
-NEAR, MARGIN_NEAR = 0.1, 0.02
-
-# Minus the log-likelihood of each pixel x, as a function of what decode returns, r.
-NLL_OF = {
-    "Bernoulli of logits": lambda r, x: F.softplus(r) - x * r,
-    "Bernoulli of probabilities": lambda r, x: -x * torch.log(r) - (1 - x) * torch.log1p(-r),
-    "continuous Bernoulli": lambda r, x: -ContinuousBernoulli()._log_prob(x[..., None], r[..., None]),
-    "Gaussian": lambda r, x: 0.5 * (r - x) ** 2,
-    "Gaussian of a sigmoid": lambda r, x: 0.5 * (torch.sigmoid(r) - x) ** 2,
-    "Laplace": lambda r, x: (r - x).abs(),
-    "Bernoulli of a sigmoid": lambda r, x: F.softplus(torch.sigmoid(r)) - x * torch.sigmoid(r),
-}
-TAKE_LOGITS = ("Bernoulli of logits", "continuous Bernoulli", "Bernoulli of a sigmoid")
-# The scale of these is hidden in the weight of the KL term. Its name, the power of the ratio KL :
-# reconstruction that it is, and a right line.
-WITH_A_SCALE = {
-    "Gaussian": ("σ", 0.5, "nll = ((params - x) / sigma).pow(2).sum() / (2 * len(x))"),
-    "Gaussian of a sigmoid": ("σ", 0.5, "nll = ((params.sigmoid() - x) / sigma).pow(2).sum() / (2 * len(x))"),
-    "Laplace": ("scale", 1, "nll = (params - x).abs().sum() / scale / len(x)"),
-}
-# What these functions compute where params and x stand in each other's place, up to terms without r.
-SWAPPED = {
-    "binary_cross_entropy_with_logits": lambda r, x: -r * x,
-    "binary_cross_entropy": lambda r, x: -r * torch.logit(x),
-}
-BYTES_FROM = 1.5  # data above this may be bytes, which the loss itself divides by 255
+# The KL term is looked at again so near to the prior, relative to the first values, and so far from it; a KL
+# term without free bits or capacity has the same weight there, up to the margin.
+NEAR, FAR, MARGIN_NEAR = 0.1, 8.0, 0.02
 SHARE_THAT_MOVES = 1e-5  # a gradient has changed if it moved by more than this share of the largest one
+SAME_FACTOR = 0.01  # how far the factors of single elements may be from each other, relative
 
 
 @dataclass
 class KLTerm:
-    """The KL term: its factor b and the meaning of s in it, each None where it is not known."""
+    """The KL term: its factor b and the meaning of s in it, each None where it is not known.
+
+    `estimated` is whether it is a function of z. `aim` names what else the term pursues, in a few words; then
+    its factor is no weight that could be compared. `open` says why the formula could not be checked.
+    """
 
     weight: float | None = None
     meaning: str | None = None
     faults: list[Fault] = field(default_factory=list)
-
-
-@dataclass
-class ReconstructionTerm:
-    """The reconstruction term: its factor a and its likelihood, each None where it is not known.
-
-    `target` are the pixels that it compares params with, `value` is Σ −log p(x|z), NaN where it is not known.
-    `unchecked` says what could not be checked, and why.
-    """
-
-    weight: float | None = None
-    likelihood: str | None = None
-    faults: list[Fault] = field(default_factory=list)
-    target: Tensor | None = None
-    value: float = math.nan
-    unchecked: str = ""
+    estimated: bool = False
+    aim: str = ""
+    open: str = ""
 
 
 def fit(gradient: Tensor, candidate: Tensor) -> tuple[float, float]:
     """The factor of `candidate` that comes nearest to `gradient`, and the relative error that remains."""
+    gradient, candidate = gradient.flatten(), candidate.flatten()
     finite = gradient.isfinite()
     gradient, candidate = (value.detach()[finite].double() for value in (gradient, candidate))
     square = candidate @ candidate
@@ -96,156 +64,291 @@ def fit(gradient: Tensor, candidate: Tensor) -> tuple[float, float]:
     return factor.item(), ((gradient - factor * candidate).norm() / gradient.norm()).item()
 
 
-# The KL term
+def kl_of(mu: Tensor, s: Tensor, meaning: str) -> Tensor:
+    """(4.5) for each latent dimension, for this meaning of s."""
+    sigma = SIGMA_OF[meaning](s)
+    return 0.5 * (mu**2 + sigma**2 - 2 * torch.log(sigma) - 1)
 
 
-def kl_of(seen: Observation, meaning: str) -> Tensor:
-    """(4.5), summed over the batch, for this meaning of s."""
-    sigma = SIGMA_OF[meaning](seen.s)
-    return 0.5 * (seen.mu**2 + sigma**2 - 2 * torch.log(sigma) - 1).sum()
+def log_ratio(mu: Tensor, s: Tensor, z: Tensor, meaning: str) -> Tensor:
+    """log q(z|x) − log p(z) for each latent dimension, of which the KL divergence is the mean over z."""
+    sigma = SIGMA_OF[meaning](s)
+    return -torch.log(sigma) - 0.5 * ((z - mu) / sigma) ** 2 + 0.5 * z**2
 
 
-def kl_term(probe: Probe, seen: Observation) -> KLTerm:
-    """Finds the KL term by the gradients of the loss in mu and s."""
+def _fits(seen: Observation, weights: Tensor | None) -> dict[tuple[str, bool], tuple[float, float]]:
+    """(meaning, estimated from z?) -> factor and error. `weights`, (L, B), are those of an importance
+    bound.
+    """
+    gradient, inputs = torch.cat([g.flatten() for g in seen.gradients[:2]]), [seen.mu, seen.s]
+    mu, s = seen.mu.flatten(1), seen.s.flatten(1)
+
+    def factor(value: Tensor) -> tuple[float, float]:
+        slopes = gradients(value, inputs)
+        parts = [
+            torch.zeros_like(one) if slope is None else slope
+            for one, slope in zip(inputs, slopes, strict=True)
+        ]
+        return fit(gradient, torch.cat([part.flatten() for part in parts]))
+
+    found = {}
+    for meaning in SIGMA_OF:
+        found[meaning, False] = factor(kl_of(mu, s, meaning).sum())
+        if seen.random and seen.z is not None and seen.z.requires_grad:
+            for of_q in ((mu, s), (mu.detach(), s.detach())):  # the second as in "sticking the landing"
+                terms = log_ratio(*of_q, seen.z, meaning).sum(-1)
+                share = 1 / len(seen.z) if weights is None else weights.to(terms).reshape(terms.shape)
+                one = factor((terms * share).sum())
+                found[meaning, True] = min(found.get((meaning, True), one), one, key=lambda pair: pair[1])
+    return found
+
+
+def kl_term(
+    probe: Probe, seen: Observation, weights: Tensor | None = None, unit: float | None = None
+) -> KLTerm:
+    """Finds the KL term by the gradients of the loss in mu and s.
+
+    `unit` is the factor of the reconstruction term, in which factors of the KL term are told.
+    """
+    unit = unit or 1 / len(seen.mu)
     in_mu, in_s, _ = seen.gradients
     if not in_mu.any() and not in_s.any():
-        return KLTerm(faults=[Fault("no_kl", "the loss does not change with mu and logvar")])
-    gradient, inputs = torch.cat([in_mu, in_s]), (seen.mu, seen.s)
-    fits = {
-        name: fit(gradient, torch.cat(torch.autograd.grad(kl_of(seen, name), inputs))) for name in SIGMA_OF
-    }
-    meaning = min(fits, key=lambda name: fits[name][1])
-    b, error = fits[meaning]
+        return KLTerm(faults=[_absent(probe, seen)])
+    fits = _fits(seen, weights)
+    (meaning, estimated), (b, error) = min(fits.items(), key=lambda item: item[1][1])
+    if error > seen.tolerance and probe.batch.count and (in_mu == 0).any():
+        masked = _floored(seen, meaning)
+        if masked is not None:
+            return masked
     if error > seen.tolerance:
-        half = torch.autograd.grad(kl_of(seen, "ln σ²"), seen.s)[0]
-        parts = [
-            f"{fit(part, wanted)[0] * len(part):.3g} {name}" if part.any() else f"0 {name}"
-            for part, wanted, name in ((in_mu, seen.mu, "μ"), (in_s, half, "½(σ² − 1)"))
-        ]
-        return KLTerm(faults=[Fault("kl_formula", f"at best {' and '.join(parts)}")])
+        return _unknown(probe, seen, weights, unit)
+    if b < 0 or (weights is None and not estimated):
+        aim = _capacity(probe, seen, b, meaning)
+        if aim:
+            return KLTerm(abs(b), meaning, [Fault("capacity", aim)], aim="a capacity")
     if b < 0:
-        return KLTerm(b, meaning, [Fault("kl_sign", f"{b * len(in_mu):.3g} times these")])
-    return KLTerm(b, meaning, _near_the_prior(probe, seen, b, meaning))
+        return KLTerm(b, meaning, [Fault("kl_sign", f"{b / unit:.3g} times these")], estimated)
+    faults = [] if estimated else _near_the_prior(probe, seen, b, meaning)
+    return KLTerm(b, meaning, faults, estimated)
+
+
+def _absent(probe: Probe, seen: Observation) -> Fault:
+    """Is there a KL term at all, whose value changes with mu and logvar though it gives no gradient?"""
+    with torch.no_grad():
+        moved = [value.detach() * 1.5 + 0.1 for value in (seen.mu, seen.s)]
+    run, _ = probe.gradients_at(*(value.requires_grad_() for value in moved), seen.params)
+    if math.isfinite(seen.loss) and abs(run.loss.item() - seen.loss) > 1e-5 * abs(seen.loss):
+        return Fault("kl_detached", "the loss changes with mu and logvar, but has no gradient in them")
+    return Fault("no_kl", "the loss does not change with mu and logvar")
+
+
+def _floored(seen: Observation, nearest: str) -> KLTerm | None:
+    """Free bits for each element: those with a small KL get no gradient, the others the right one."""
+    in_mu, in_s, _ = seen.gradients
+    inside = (in_mu != 0) | (in_s != 0)
+    if inside.all():
+        return None
+    best = None
+    for meaning in SIGMA_OF:
+        wanted = torch.autograd.grad(kl_of(seen.mu, seen.s, meaning).sum(), [seen.mu, seen.s])
+        b, error = fit(*(torch.cat([a[inside], c[inside]]) for a, c in ((in_mu, in_s), wanted)))
+        if best is None or error < best[2]:
+            best = meaning, b, error
+    meaning, b, error = best
+    if error > seen.tolerance or b < 0:
+        return None
+    share = 1 - inside.double().mean().item()
+    small = kl_of(seen.mu, seen.s, meaning)
+    if small[~inside].max() > small[inside].max():
+        return None
+    found = f"{100 * share:.0f} % of the elements, those with a small KL, get no gradient from it"
+    return KLTerm(b, meaning, [Fault("kl_floor", found)])
+
+
+def _factor_at(probe: Probe, seen: Observation, meaning: str, scale: float) -> float:
+    """The factor of the KL term's gradient in mu with all values nearer to the prior, or farther from it."""
+    mu = (scale * seen.mu).detach().requires_grad_()
+    s = seen.s.detach() if scale > 1 else S_OF_PRIOR[meaning] + scale * (seen.s - 1).detach()
+    in_mu = probe.gradients_at(mu, s.requires_grad_(), seen.params)[1][0]
+    return fit(in_mu, mu)[0]
+
+
+def _capacity(probe: Probe, seen: Observation, b: float, meaning: str) -> str:
+    """Does the term pull the KL to a number, from above and from below?"""
+    scales = (FAR,) if b < 0 else (NEAR,)
+    other = [_factor_at(probe, seen, meaning, scale) for scale in scales]
+    if any(one * b < 0 and abs(one) > 1e-3 * abs(b) for one in other):
+        return "far from the prior the term pulls towards it, close to it away from it"
+    return ""
 
 
 def _near_the_prior(probe: Probe, seen: Observation, b: float, meaning: str) -> list[Fault]:
     """Is the weight of the KL term another one near the prior, as where it is clamped for free bits?"""
-    if seen.tolerance > EXACT:
-        return []
-    mu = (NEAR * seen.mu).detach().requires_grad_()
-    s = (S_OF_PRIOR[meaning] + NEAR * (seen.s - 1)).detach().requires_grad_()
-    in_mu = probe.gradients_at((mu, s, seen.params))[1][0]
-    ratio = fit(in_mu, mu)[0] / b
-    if abs(ratio - 1) < MARGIN_NEAR:
+    margin = MARGIN_NEAR if not probe.coarse else 5 * MARGIN_NEAR
+    ratio = _factor_at(probe, seen, meaning, NEAR) / b
+    if abs(ratio - 1) < margin:
         return []
     return [Fault("kl_floor", f"close to the prior its weight is {ratio:.3g} times that elsewhere")]
 
 
-# The reconstruction term
+# Where no KL divergence to N(0, I) fits
 
 
-def reconstruction_term(
-    probe: Probe, seen: Observation, likelihood: nn.Module | None = None
-) -> ReconstructionTerm:
-    """Finds the reconstruction term by the gradient of the loss in params; `likelihood` is the one wanted."""
-    gradient, x = seen.gradients[2], probe.x.to(**probe.like)
-    if not gradient.any():
-        return ReconstructionTerm(faults=[Fault("no_reconstruction", "the same loss for other params")])
-    if not gradient.isfinite().any():
-        return ReconstructionTerm(faults=[Fault("not_finite", "infinite slopes in params")])
-    if x.numel() != gradient.numel():
-        unlike = f"{gradient[0].numel()} numbers from decode for {probe.D} pixels"
-        return ReconstructionTerm(unchecked=f"the reconstruction: {unlike}")
-    name, a, error, target, value = _nearest(probe, seen, x, likelihood)
-    if error > seen.tolerance:
-        unknown = "the reconstruction: its gradient is that of no likelihood known here"
-        return ReconstructionTerm(faults=_wrong_target(probe, seen), unchecked=unknown)
-    if name in SWAPPED:
-        return ReconstructionTerm(faults=[Fault("arguments_swapped", f"the gradient of {name}(x, params)")])
-    faults = _faults_of_likelihood(probe, name, a, target, likelihood is not None)
-    return ReconstructionTerm(a, name, faults, target, math.nan if name in WITH_A_SCALE else value)
+def _unknown(probe: Probe, seen: Observation, weights: Tensor | None, unit: float) -> KLTerm:
+    """A term of another aim, which couples images or dimensions or has another prior; or a wrong formula."""
+    _in_mu, in_s, _ = seen.gradients
+    if weights is not None:
+        return KLTerm(
+            open="in a bound of several weighted draws it could not be told apart",
+            aim="a bound of several draws",
+        )
+    coupled = _coupled(probe, seen)
+    if coupled:
+        return KLTerm(aim=coupled, faults=[Fault("other_objective", coupled)], open=f"{coupled}")
+    if seen.random:
+        width = _prior_of_estimate(seen)
+        if width is not None:
+            b, meaning, variance = width
+            found = f"that of log q(z|x) − log p(z) with a prior of width {math.sqrt(variance):.3g}"
+            return KLTerm(b, meaning, [Fault("kl_formula", found)], estimated=True, aim="another prior")
+        return _of_the_mean(probe, seen, unit)
+    prior = _prior_of(probe, seen)
+    if prior is not None:
+        b, meaning, mean, variance, learned = prior
+        text = (
+            f"a KL divergence to N({mean}, {variance})"
+            if mean and variance
+            else "a KL divergence to a prior of its own for each"
+        )
+        if learned:
+            return KLTerm(b, meaning, [Fault("other_objective", f"{text}: {learned}")], aim="another prior")
+        return KLTerm(b, meaning, [Fault("kl_formula", f"that of {text}")], aim="another prior")
+    if not in_s.any() and _value_moves(probe, seen, 1):
+        return KLTerm(
+            faults=[Fault("kl_detached", "the term changes with logvar, but has no gradient in it")]
+        )
+    return KLTerm(faults=[Fault("kl_formula", _in_parts(seen, unit))])
 
 
-def _nearest(
-    probe: Probe, seen: Observation, x: Tensor, likelihood: nn.Module | None
-) -> tuple[str, float, float, Tensor, float]:
-    """The −log p whose gradient is nearest to that of the loss: name, factor, error, target, value.
+def _in_parts(seen: Observation, unit: float) -> str:
+    """The nearest multiples of the two gradients that were expected."""
+    in_mu, in_s, _ = seen.gradients
+    half = torch.autograd.grad(kl_of(seen.mu, seen.s, "ln σ²").sum(), seen.s)[0]
+    parts = [
+        f"{fit(part, wanted)[0] / unit:.3g} {name}" if part.any() else f"0 {name}"
+        for part, wanted, name in ((in_mu, seen.mu, "μ"), (in_s, half, "½(σ² − 1)"))
+    ]
+    return f"at best {' and '.join(parts)}"
 
-    The likelihood that is wanted comes first if its error is within the tolerance.
+
+def _value_moves(probe: Probe, seen: Observation, which: int) -> bool:
+    values = [seen.mu.detach().clone(), seen.s.detach().clone()]
+    values[which] = values[which] * 1.5 + 0.1
+    run, _ = probe.gradients_at(*(value.requires_grad_() for value in values), seen.params)
+    return abs(run.loss.item() - seen.loss) > 1e-5 * abs(seen.loss)
+
+
+def _coupled(probe: Probe, seen: Observation) -> str:
+    """What the term couples: the gradients of other images, or of other latent dimensions, change as well."""
+    base = probe.gradients_at(seen.mu, seen.s, seen.params)[1]
+
+    def moved(where: tuple) -> tuple[Tensor, Tensor]:
+        mu = seen.mu.detach().clone()
+        mu[where] = mu[where] * 0.5 + 0.7
+        after = probe.gradients_at(mu.requires_grad_(), seen.s, seen.params)[1]
+        limit = max(SHARE_THAT_MOVES, seen.tolerance / 10 if probe.coarse else 0)
+        changes = [
+            (a - b).abs() > limit * max(b.abs().max().item(), 1e-30)
+            for a, b in zip(after[:2], base[:2], strict=True)
+        ]
+        return changes[0] | changes[1]
+
+    if len(seen.mu) > 1 and moved((0,))[1:].any():
+        return "a term that couples the images of a batch, as a total correlation, a moment or an MMD does"
+    if probe.J > 1:
+        flat = moved((slice(None), 0)).reshape(len(seen.mu), seen.mu.shape[1], -1)
+        if flat[:, 1:].any():
+            return (
+                "a term that couples the latent dimensions, as a flow or a prior of several components does"
+            )
+    return ""
+
+
+def _prior_of(probe: Probe, seen: Observation):
+    """b, the meaning of s, mean and variance of a Gaussian prior other than N(0, I); None if it is none."""
+    at = [
+        probe.gradients_at((seen.mu.detach() + step).requires_grad_(), seen.s, seen.params)[1]
+        for step in (0, 1, -1)
+    ]
+    slope, back = (at[1][0] - at[0][0]).double(), (at[0][0] - at[2][0]).double()
+    if not (slope > 0).all() or ((slope - back).abs() > 20 * seen.tolerance * slope.abs()).any():
+        return None
+    mean = seen.mu.detach().double() - at[0][0].double() / slope
+    for meaning, sigma_of in SIGMA_OF.items():
+        s = seen.s.detach().double().requires_grad_()
+        sigma = sigma_of(s)
+        rate = torch.autograd.grad(sigma.sum(), s)[0]
+        b = ((slope * sigma * rate - at[0][1].double()) * sigma / rate).detach()
+        if b.mean() > 0 and b.std() < SAME_FACTOR * b.mean().abs():
+            b = b.mean()
+            variance = b / slope
+            same = (
+                all(v.std() < SAME_FACTOR * (v.abs().mean() + 1) for v in (mean, variance))
+                or mean.numel() == 1
+            )
+            loss = probe.gradients_at(seen.mu, seen.s, seen.params)[0].loss
+            learned = [
+                name for _, (name, p) in probe.parameters.items()
+                if p.requires_grad and gradients(loss, [p])[0] is not None
+            ]  # fmt: skip
+            why = f"its prior has parameters, {', '.join(learned[:3])}" if learned else ""
+            rows = mean.flatten(1)
+            if not why and len(rows) > 1 and (rows.std(0) > SAME_FACTOR).any():
+                why = "the prior differs from image to image"
+            texts = (f"{mean.mean():.3g}", f"{variance.mean():.3g}") if same else ("", "")
+            return b.item(), meaning, *texts, why
+    return None
+
+
+def _prior_of_estimate(seen: Observation):
+    """b, the meaning of s and the prior's variance, where the term is log q(z|x) − log p(z) with one
+    of another width.
     """
-    gradient, flat = seen.gradients[2], seen.params.flatten(1)
-    fits = []
-    for target in (x, x / 255) if x.max() > BYTES_FROM else (x,):
-        for name, nll in (NLL_OF | SWAPPED).items():
-            if probe.ends_in_sigmoid or name != "Bernoulli of probabilities":
-                value = nll(flat, target.reshape(flat.shape)).sum()
-                fits.append((name, *fit(gradient, *gradients(value, [seen.params])), target, value.item()))
-    if likelihood is not None:
-        value = -likelihood.log_prob(x.reshape(flat.shape), flat).sum()
-        factor, error = fit(gradient, *gradients(value, [seen.params]))
-        if error < seen.tolerance:
-            return f"{type(likelihood).__name__}, as wanted", factor, error, x, math.nan
-    return min(fits, key=lambda fit: fit[2])
+    if seen.z is None or not seen.z.requires_grad:
+        return None
+    gradient = torch.cat([g.flatten() for g in seen.gradients[:2]]).double()
+    inputs = [seen.mu, seen.s]
+    for meaning in SIGMA_OF:
+        sigma = SIGMA_OF[meaning](seen.s.flatten(1))
+        log_q = (-torch.log(sigma) - 0.5 * ((seen.z - seen.mu.flatten(1)) / sigma) ** 2).sum() / len(seen.z)
+        square = 0.5 * (seen.z**2).sum() / len(seen.z)
+        columns = []
+        for value in (log_q, square):
+            parts = gradients(value, inputs)
+            columns.append(
+                torch.cat(
+                    [
+                        (torch.zeros_like(one) if part is None else part).flatten()
+                        for one, part in zip(inputs, parts, strict=True)
+                    ]
+                )
+            )
+        both = torch.stack(columns, 1).double()
+        solved = torch.linalg.lstsq(both, gradient[:, None]).solution[:, 0]
+        error = (both @ solved - gradient).norm() / gradient.norm()
+        if error < seen.tolerance and (solved > 0).all():
+            return solved[0].item(), meaning, (solved[0] / solved[1]).item()
+    return None
 
 
-def _faults_of_likelihood(
-    probe: Probe, name: str, a: float, target: Tensor, one_is_wanted: bool
-) -> list[Fault]:
-    """What is wrong with a likelihood that was recognized, for these outputs of decode and these data."""
-    faults = []
-    if a < 0:
-        _, _, right = WITH_A_SCALE.get(name, (None, None, NLL_LINE))
-        faults.append(Fault("reconstruction_sign", f"{a * len(target):.3g} times this", right))
-    if name == "Bernoulli of a sigmoid":
-        faults.append(Fault("sigmoid_twice", "the gradient of a loss of sigmoid(sigmoid(params))"))
-    elif name in TAKE_LOGITS and probe.ends_in_sigmoid:
-        seen = "decode ends in a sigmoid, and the loss takes its output for logits"
-        faults.append(Fault("sigmoid_twice", seen))
-    elif name in TAKE_LOGITS and probe.never_negative:
-        faults.append(Fault("never_negative", "no negative number from decode, whatever its weights"))
-    elif one_is_wanted and not name.endswith("as wanted"):
-        faults.append(Fault("other_likelihood", f"that of {name}"))
-    low, high = (float(end) for end in torch.aminmax(target))
-    if "Bernoulli" in name and (low < 0 or high > 1):
-        standardized = "x without its standardization, or another likelihood: " + WITH_A_SCALE["Gaussian"][2]
-        right = standardized if low < 0 else None
-        faults.append(Fault("data_outside_unit_interval", f"values from {low:g} to {high:g}", right))
-    return faults
-
-
-def _wrong_target(probe: Probe, seen: Observation) -> list[Fault]:
-    """Where no likelihood fits: is each prediction compared with another image or pixel than its own?
-
-    One image or prediction is changed at a time: only the gradients of its own row may change. Then one pixel
-    is changed in all images: only the gradients of this pixel may change.
-    """
-    values = tuple(value.detach().requires_grad_() for value in (seen.mu, seen.s, seen.params))
-    params = values[2]
-    before, x, last = probe.gradients_at(values)[1][2], probe.x, len(probe.x) - 1
-    mirrored = (x.double().amin() + x.double().amax() - x.double()).to(x.dtype)
-
-    def changed(x: Tensor, params: Tensor) -> Tensor:
-        after = probe.gradients_at((*values[:2], params.detach().requires_grad_()), x=x)[1][2]
-        return ((after - before).abs() > SHARE_THAT_MOVES * before.abs().max()).flatten(1)
-
-    for row in {0, last} if last else ():
-        here = torch.arange(len(x), device=x.device) == row
-        in_x, in_params = (here.reshape(-1, *[1] * (value.ndim - 1)) for value in (x, params))
-        for what, there in (
-            ("image", changed(torch.where(in_x, mirrored, x), params)),
-            ("prediction", changed(x, torch.where(in_params, 0.7 * params, params))),
-        ):
-            others = [i for i in there.any(1).nonzero().flatten().tolist() if i != row]
-            if others:
-                rows = f"row{'s' * (len(others) > 1)} {', '.join(map(str, others[:3]))}"
-                more = " …" if len(others) > 3 else ""
-                seen = f"another {what} in row {row} changes the slopes in {rows}{more}"
-                return [Fault("wrong_target", seen)]
-    pixel = min(1, probe.D - 1)  # not a corner, which a transposed image keeps in its place
-    here = (torch.arange(probe.D, device=x.device) == pixel).reshape(x[0].shape)
-    there = changed(torch.where(here, mirrored, x), params).any(0)
-    if there.any() and not there[pixel]:
-        other = int(there.nonzero()[0])
-        seen = f"pixel {pixel} of an image is held against the params of pixel {other}"
-        return [Fault("wrong_target", seen)]
-    return []
+def _of_the_mean(probe: Probe, seen: Observation, unit: float) -> KLTerm:
+    """The term is random in another way than by z: is its mean a KL divergence?"""
+    averaged = probe.averaged(seen)
+    averaged.random = False
+    fits = _fits(averaged, None)
+    (meaning, _), (b, error) = min(fits.items(), key=lambda item: item[1][1])
+    if error > averaged.tolerance:
+        return KLTerm(faults=[Fault("kl_formula", _in_parts(averaged, unit))])
+    if b < 0:
+        return KLTerm(b, meaning, [Fault("kl_sign", f"{b / unit:.3g} times these")], estimated=True)
+    return KLTerm(b, meaning, [], estimated=True, open="it is random: only its mean was compared, to a fifth")

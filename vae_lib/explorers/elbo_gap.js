@@ -51,22 +51,23 @@ function drawWalk(picture, { reconstruction, elbo, log_marginal }) {
   const walk = picture.panel({
     left: narrow ? 12 : 118, top: CUT + 26, x: [low, 0], y: [0, 3], yticks: null, xlabel: "nats",
   });
-  drawStep(walk, 3, "reconstruction", 0, reconstruction, color.likelihood);
-  drawStep(walk, 2, "−KL to the prior", reconstruction, elbo, color.approximate);
-  drawStep(walk, 1, "gap", elbo, log_marginal, color.posterior);
+  drawStep(walk, 3, "reconstruction", "reconstruction", 0, reconstruction, color.likelihood);
+  drawStep(walk, 2, "kl", "−KL to the prior", reconstruction, elbo, color.approximate);
+  drawStep(walk, 1, "gap", "gap", elbo, log_marginal, color.posterior);
   picture.text(walk.x(elbo) - 6, walk.bottom - 14, `ELBO ${minus(elbo.toFixed(2))}`, color.ink, "right");
   const words = `log p(x) = ${minus(log_marginal.toFixed(2))}`;
   walk.vertical(log_marginal, color.ink);
   picture.text(Math.min(walk.x(log_marginal), walk.right - 55), walk.top - 8, words, color.ink, "center");
 }
 
-/** @type {(walk: Panel, row: number, words: string, from: number, to: number, paint: string) => void} */
-function drawStep(walk, row, words, from, to, paint) {
+/** @type {(walk: Panel, row: number, term: string, words: string, from: number, to: number, paint: string) => void} */
+function drawStep(walk, row, term, words, from, to, paint) {
   const { picture } = walk;
   const { color, narrow } = picture;
   const [top, bottom] = [walk.y(row) + (narrow ? 19 : 6), walk.y(row - 1) - 4];
-  if (words === "gap") picture.hatched(walk.x(from), top, walk.x(to), bottom, paint);
-  else picture.rect(walk.x(from), top, walk.x(to), bottom, paint);
+  const alpha = picture.term(term, walk.left, top - 4, walk.right, bottom + 4);
+  if (term === "gap") picture.hatched(walk.x(from), top, walk.x(to), bottom, paint, alpha);
+  else picture.rect(walk.x(from), top, walk.x(to), bottom, paint, alpha);
   picture.stroke([[walk.x(to), top], [walk.x(to), bottom + 10]], color.ink, { width: 1.5 });
   if (narrow) picture.text(walk.left, top - 9, words, paint);
   else picture.text(walk.left - 10, (top + bottom) / 2, words, paint, "right");
@@ -83,6 +84,18 @@ export const explorer = {
     { name: "elbo", label: "ELBO, their difference", unit: "nats" },
     { name: "gap", label: "gap, KL(q ‖ posterior)", unit: "nats", color: "posterior" },
     { name: "log_marginal", label: "log p(x), fixed", unit: "nats" },
+  ],
+  equation: {
+    number: "3.3",
+    lead: "log p(x)",
+    terms: [["", "reconstruction", "reconstruction"], ["−", "kl", "KL to the prior"], ["+", "gap", "gap"]],
+  },
+  tasks: [
+    { words: "Make the reconstruction as good as it gets.", reach: { mu: 1.25, sigma: 0.1 },
+      done: (_, { reconstruction }) => reconstruction > -0.94 },
+    { words: "Now bring the gap below 0.1 nats. What happens to the reconstruction?", reach: { mu: 1, sigma: 0.5 },
+      done: (_, { gap }) => gap < 0.1 },
+    { words: "Your turn: a gap below 0.01 nats.", reach: { mu: 1, sigma: 0.45 }, done: (_, { gap }) => gap < 0.01 },
   ],
   numbers,
 

@@ -19,8 +19,8 @@ class ElboGap(Explorer):
 
     chapter = 3
     question = "Where do the nats go when q moves?"
-    mu = Slider(1.25, -1.0, 3.0, 0.01, "μ, mean of q", color="approximate")
-    sigma = Slider(0.1, 0.1, 2.0, 0.01, "σ, standard deviation of q", color="approximate")
+    mu = Slider(0.3, -1.0, 3.0, 0.01, "μ, mean of q", color="approximate")
+    sigma = Slider(0.6, 0.1, 2.0, 0.01, "σ, standard deviation of q", color="approximate")
 
     def numbers(self) -> dict[str, float]:
         """The terms of (3.3), the bound and the fixed log p(x), all in nats."""

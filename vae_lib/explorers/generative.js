@@ -58,15 +58,18 @@ const densities = ({ mean_3, mean_8, sigma_3, sigma_8 }) => {
   return { threes, eights, both: (/** @type {number} */ at) => threes(at) + eights(at) };
 };
 
-/** @type {(picture: Picture, state: State) => import("./shared/picture.js").Panel} */
-function drawDensity(picture, state) {
+/** @type {(picture: Picture, state: State, log_marginal: number) => import("./shared/picture.js").Panel} */
+function drawDensity(picture, state, log_marginal) {
   const { color, narrow } = picture;
   const { mean_3, mean_8 } = state;
   const { threes, eights, both } = densities(state);
   const density = picture.panel({
     ...SIDES, top: 200, bottom: 62, y: [0, 1.2 * Math.max(both(mean_3), both(mean_8))],
-    ylabel: "p(x) and its two parts",
   });
+  const side = `log p(x) = ${minus(log_marginal.toFixed(1))} nats`;
+  picture.text(density.right, density.top - 13, side, color.ink, "right");
+  const room = density.right - 4 - picture.measure(side) - 12;
+  picture.text(6, density.top - 13, picture.fitting(room, "p(x) and its two parts", "p(x)"), color.muted);
   const words = "x, ink at the lower left: 0 is paper, 1 is ink";
   picture.text((density.left + density.right) / 2, density.bottom + 48, words, color.muted, "center");
   density.area(eights, color.likelihood, { alpha: 0.3 });
@@ -91,6 +94,14 @@ export const explorer = {
     { name: "log_joint_3", label: "log p(x, y = 3)", unit: "nats", color: "likelihood" },
     { name: "log_joint_8", label: "log p(x, y = 8)", unit: "nats", color: "likelihood" },
   ],
+  tasks: [
+    { words: "Find an x for which the classifier cannot decide.", reach: { x: 0.3 },
+      done: (_, { p_y_given_x }) => Math.abs(p_y_given_x - 0.5) < 0.05 },
+    { words: "Make log p(x) fall below −20. How sure is the classifier there?", reach: { x: 1.3 },
+      done: (_, { log_marginal }) => log_marginal < -20 },
+    { words: "At x = 1.5, change one σ so that the classifier says three.", start: { x: 1.5 },
+      reach: { x: 1.5, sigma_3: 0.3 }, done: ({ x }, { p_y_given_x }) => x === 1.5 && p_y_given_x < 0.5 },
+  ],
   numbers,
 
   describe(state, { p_y_given_x, log_marginal }) {
@@ -111,7 +122,7 @@ export const explorer = {
     const { color } = picture;
     const { x, mean_3, mean_8, sigma_3, sigma_8 } = state;
     const classifier = drawClassifier(picture, state);
-    const density = drawDensity(picture, state);
+    const density = drawDensity(picture, state, log_marginal);
     const { threes, eights, both } = densities(state);
 
     const px = density.x(x);
@@ -120,9 +131,7 @@ export const explorer = {
     }
     picture.dot(px, classifier.y(p_y_given_x), color.posterior, 5);
     picture.dot(px, density.y(both(x)), color.ink, 5);
-    const { right } = density;
-    picture.text(right, classifier.top - 13, `at the probe ${p_y_given_x.toFixed(4)}`, color.posterior, "right");
-    picture.text(right, density.top - 13, `log p(x) = ${minus(log_marginal.toFixed(1))} nats`, color.ink, "right");
+    picture.text(density.right, classifier.top - 13, `at the probe ${p_y_given_x.toFixed(4)}`, color.posterior, "right");
 
     /** @type {(at: number, f: (at: number) => number, move: (to: number) => Partial<State>) => void} */
     const hold = (at, f, move) =>

@@ -75,7 +75,7 @@ function drawCode(picture, state) {
 
 /** @type {(picture: Picture, row: number, state: State, terms: Terms) => void} */
 function drawScale(picture, row, state, { beta, factor_b }) {
-  const { color, narrow, width, height } = picture;
+  const { color, width, height } = picture;
   const scale = picture.panel({
     left: 20, right: 20, top: row - 20, bottom: height - row, x: [10 ** -8.5, 10 ** 8.5], logx: true, y: [0, 1],
     yticks: null, xticks: [[1e-8, "10⁻⁸"], [1e-4, "10⁻⁴"], [1, "1"], [1e4, "10⁴"], [1e8, "10⁸"]],
@@ -89,10 +89,13 @@ function drawScale(picture, row, state, { beta, factor_b }) {
   } else picture.dot(at, row - 10, color.approximate, 7);
   const middle = Math.min(width - 50, Math.max(50, at));
   picture.text(middle, row - 30, `β ${equals(beta)}`, color.approximate, "center");
-  picture.text(4, row + 32, narrow ? "KL counts less" : "β < 1: the KL counts less", color.muted);
   const elbo = state.reconstruction === "bce" ? "the ELBO" : "ELBO at σ = 1";
   picture.text(scale.x(1), row + 32, elbo, color.ink, "center");
-  picture.text(width - 4, row + 32, narrow ? "KL counts more" : "β > 1: the KL counts more", color.muted, "right");
+  const room = width / 2 - picture.measure(elbo) / 2 - 12;
+  const side = (/** @type {string} */ sign, /** @type {string} */ more, /** @type {string} */ verb) =>
+    picture.fitting(room, `β ${sign} 1: the KL counts ${more}`, `KL counts ${more}`, `${verb} KL`);
+  picture.text(4, row + 32, side("<", "less", "weaker"), color.muted);
+  picture.text(width - 4, row + 32, side(">", "more", "stronger"), color.muted, "right");
 }
 
 /** @type {(picture: Picture, top: number, beta: number) => void} */
@@ -146,6 +149,15 @@ export const explorer = {
     { name: "equivalent_sigma", label: "σ whose ELBO this is" },
     { name: "kl", label: "KL that the best q keeps", unit: "nats", color: "approximate" },
     { name: "gap", label: "gap of the best q to log p(x)", unit: "nats", color: "posterior" },
+  ],
+  tasks: [
+    { words: "Repair it by the reduction alone: a β below 1.", reach: { reduction: "sum_mean" },
+      done: ({ reconstruction }, { beta }) => reconstruction === "mse" && beta < 1 },
+    { words: "Find the line whose β is 1.", reach: { reconstruction: "bce", reduction: "sum_mean" },
+      done: (_, { beta }) => Math.abs(beta - 1) < 0.001 },
+    { words: "Keep the mean over everything, and make β 1 by the σ of a Gaussian.",
+      start: { reconstruction: "gaussian", sigma: 0.1 }, reach: { reconstruction: "gaussian", sigma: 0.0357 },
+      done: ({ reduction }, { beta }) => reduction === "mean" && Math.abs(beta - 1) < 0.05 },
   ],
   numbers,
 

@@ -2,7 +2,7 @@ import { minus } from "./shared/format.js";
 import { klToStandardNormal, normal } from "./shared/formulas.js";
 
 /** @import { Picture } from "./shared/picture.js" */
-/** @import { Explorer } from "./shared/types.d.ts" */
+/** @import { Explorer, Point } from "./shared/types.d.ts" */
 /** @typedef {{ mu: number, sigma: number }} State */
 /** @typedef {ReturnType<typeof numbers>} Terms */
 
@@ -36,6 +36,12 @@ function numbers({ mu, sigma }) {
 const layout = ({ narrow, width, height }) =>
   (narrow ? { side: 10, cut: 200, end: 345 } : { side: Math.round(0.43 * width), cut: 225, end: height });
 
+/**
+ * From where to where q and the integrand are more than nothing.
+ * @type {(state: State) => Point}
+ */
+const axis = ({ mu, sigma }) => [Math.min(-6, mu - 4 * sigma), Math.max(6, mu + 4 * sigma)];
+
 /** @type {(picture: Picture, state: State) => void} */
 function drawDensities(picture, { mu, sigma }) {
   const { color } = picture;
@@ -43,7 +49,7 @@ function drawDensities(picture, { mu, sigma }) {
   const q = (/** @type {number} */ z) => normal(z, mu, sigma);
   const peak = q(mu);
   const above = picture.panel({
-    left: 40, right: side, top: 24, bottom: picture.height - cut + 20, x: [-6, 6],
+    left: 40, right: side, top: 24, bottom: picture.height - cut + 20, x: picture.follow(axis({ mu, sigma })),
     y: [0, 1.2 * Math.max(0.45, peak)], xticks: [], ylabel: "densities",
   });
   above.curve((z) => normal(z, 0, 1), color.prior, { dash: [7, 4] });
@@ -65,7 +71,7 @@ function drawIntegrand(picture, { mu, sigma }) {
     normal(z, mu, sigma) * (0.5 * z * z - 0.5 * ((z - mu) / sigma) ** 2 - Math.log(sigma));
   const heights = Array.from({ length: 161 }, (_, i) => integrand(mu + (i / 20 - 4) * sigma));
   const below = picture.panel({
-    left: 40, right: side, top: cut + 14, bottom: height - end + 40, x: [-6, 6],
+    left: 40, right: side, top: cut + 14, bottom: height - end + 40, x: picture.follow(axis({ mu, sigma })),
     y: [1.2 * Math.min(-0.05, ...heights), 1.1 * Math.max(0.1, ...heights)],
     xlabel: "z", ylabel: "integrand q log(q/p)",
   });
@@ -80,16 +86,20 @@ function drawTerms(picture, n) {
   const { color, narrow, width } = picture;
   const { side, end } = layout(picture);
   const most = Math.max(2.5, n.kl, n.half_mu_squared, n.half_sigma_squared);
+  const left = narrow ? 40 : width - side + 46;
+  const wide = BARS.map(([, words]) => picture.measure(words));
+  const tight = wide.some((w, i) => (w + (wide[i + 1] ?? 0)) / 2 + 8 > (width - 12 - left) / BARS.length);
   const bars = picture.panel({
-    left: narrow ? 40 : width - side + 46, top: narrow ? end + 32 : 24, bottom: 24,
+    left, top: narrow ? end + 32 : 24, bottom: tight ? 42 : 24,
     x: [-0.5, 4.5], y: [-1.3, 1.1 * most], xticks: [], ylabel: "the four terms and their sum, nats",
   });
   BARS.forEach(([name, words], i) => {
     const [x0, x1, y] = [bars.x(i - 0.33), bars.x(i + 0.33), bars.y(Math.max(-1.3, n[name]))];
     const sum = name === "kl";
-    if (n[name] < 0) picture.hatched(x0, bars.y(0), x1, y, color.ink);
-    else picture.rect(x0, bars.y(0), x1, y, sum ? color.approximate : color.muted);
-    picture.text(bars.x(i), bars.bottom + 13, words, sum ? color.approximate : color.ink, "center");
+    const alpha = picture.term(name, x0, bars.top, x1, bars.bottom + 20);
+    if (n[name] < 0) picture.hatched(x0, bars.y(0), x1, y, color.ink, alpha);
+    else picture.rect(x0, bars.y(0), x1, y, sum ? color.approximate : color.muted, alpha);
+    picture.text(bars.x(i), bars.bottom + (tight && i % 2 ? 31 : 13), words, sum ? color.approximate : color.ink, "center");
   });
   bars.horizontal(0, color.muted, { width: 1 });
 }
@@ -107,6 +117,19 @@ export const explorer = {
     { name: "minus_half", label: "−½, makes it 0 at q = p", unit: "nats" },
     { name: "dkl_dmu", label: "slope in μ", unit: "nats per unit" },
     { name: "dkl_dlogvar", label: "slope in ln σ²", unit: "nats per unit" },
+  ],
+  equation: {
+    number: "4.5",
+    lead: "In the figure, where J = 1: KL",
+    terms: [["", "half_mu_squared", "½ μ²"], ["+", "half_sigma_squared", "½ σ²"],
+      ["+", "minus_log_sigma", "−½ ln σ²"], ["+", "minus_half", "−½"]],
+  },
+  tasks: [
+    { words: "Make the KL 0.", reach: { mu: 0, sigma: 1 }, done: (_, { kl }) => kl < 0.001 },
+    { words: "Hold μ at 2. Which σ is the cheapest?", start: { mu: 2, sigma: 0.4 }, reach: { mu: 2, sigma: 1 },
+      done: ({ mu, sigma }) => mu === 2 && Math.abs(sigma - 1) < 0.03 },
+    { words: "Spend 1 nat on a narrow q around 0.", reach: { mu: 0, sigma: 0.23 },
+      done: ({ mu, sigma }, { kl }) => mu === 0 && sigma < 1 && Math.abs(kl - 1) < 0.05 },
   ],
   numbers,
 

@@ -19,6 +19,7 @@ import { normals, work } from "./shared/random.js";
 /** @typedef {ReturnType<typeof numbers>} Terms */
 
 const D = 64;
+const CELLS = 9; // of the plane, on each side
 /** @param {string} text */
 const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 
@@ -158,7 +159,23 @@ const drawOval = (picture, points) => {
 const drawSquare = (picture, [a, b]) => picture.rect(a - 5, b - 5, a + 5, b + 5, picture.color.approximate);
 
 /** @param {Picture} picture */
-const sideOf = ({ narrow, width }) => (narrow ? Math.min(270, width - 44) : 330);
+const sideOf = ({ narrow, width }) => Math.min(narrow ? 220 : 330, narrow ? width - 60 : Math.round(width / 2));
+
+/**
+ * Faint digits behind the plane: what its places are decoded to.
+ * @type {(picture: Picture, plane: Panel, model: Model) => void}
+ */
+function drawDecoded(picture, plane, model) {
+  if (!picture.kept) return; // in the still picture they would weigh more than all the rest
+  const step = (plane.right - plane.left) / CELLS;
+  /** @type {[number, number, Float64Array][]} */
+  const images = Array.from({ length: CELLS ** 2 }, (_, i) => {
+    const [a, b] = [plane.left + (i % CELLS) * step, plane.top + Math.floor(i / CELLS) * step];
+    const z = [plane.atX(a + step / 2), plane.atY(b + step / 2)];
+    return [Math.round(a) + 1, Math.round(b) + 1, perceptron(model.decoder, z).map(sigmoid)];
+  });
+  picture.images(images, Math.floor(step) - 2, picture.color.ink, 0.2);
+}
 
 /** @type {(picture: Picture, cache: Cache) => Panel} */
 function drawPlane(picture, cache) {
@@ -166,18 +183,20 @@ function drawPlane(picture, cache) {
   const { color, width, height } = picture;
   const side = sideOf(picture);
   const plane = picture.panel({
-    left: 34, right: width - 34 - side, top: 24, bottom: height - 24 - side, x: [-3.3, 3.3], y: [-3.3, 3.3],
-    xlabel: "z₁", ylabel: "z₂",
+    left: 34, right: width - 34 - side, top: 24, bottom: height - 24 - side, x: [-3.3, 3.3], y: [-3.3, 3.3], ylabel: "z₂",
   });
+  picture.text(plane.right + 5, plane.bottom, "z₁", color.muted);
   const at = (/** @type {Vector} */ [a, b]) => /** @type {Point} */ ([plane.x(a), plane.y(b)]);
   // The plane of another snapshot stays until every image has its place in the new one.
   if (!cache.plane || now.model.placed === data.labels.length) cache.plane = now.model;
   const { places, placed } = cache.plane;
   const spots = Array.from({ length: placed }, (_, i) => at(places.subarray(2 * i, 2 * i + 2)));
   plane.inside(() => {
-    picture.layer([cache.models.indexOf(/** @type {Model} */ (cache.plane)), placed], () =>
+    picture.layer([cache.models.indexOf(/** @type {Model} */ (cache.plane)), placed], () => {
+      drawDecoded(picture, plane, /** @type {Model} */ (cache.plane));
       spots.forEach(([a, b], i) =>
-        picture.text(a, b, data.labels[i], color[`class-${data.labels[i]}`], "center", 0)));
+        picture.text(a, b, data.labels[i], color[`class-${data.labels[i]}`], "center", 0));
+    });
     for (const r of [1, 2]) picture.stroke(around([0, 0], [r, r]).map(at), color.prior, DASHED);
     drawOval(picture, around(now.mu, now.sigma).map(at));
     picture.dot(...at(now.mu), color.approximate, 3);
@@ -185,70 +204,76 @@ function drawPlane(picture, cache) {
     picture.dot(...at(now.eps), color.prior, 5);
     drawSquare(picture, at(now.sample));
   });
-  picture.pick = (a, b) => {
-    const distances = spots.map(([c, d]) => Math.hypot(a - c, b - d));
-    const least = Math.min(...distances);
-    return least < 12 ? { image: distances.indexOf(least) + 1 } : null;
-  };
+  picture.pick = (a, b) => (a < plane.left || a > plane.right || b < plane.top || b > plane.bottom
+    ? null : { z_1: plane.atX(a), z_2: plane.atY(b) });
   return plane;
 }
 
 /** @type {(picture: Picture, row: number) => void} */
 function drawKey(picture, row) {
-  const { color, narrow } = picture;
-  const [key, other, next] = [narrow ? 6 : 34, narrow ? 164 : 216, row + 19];
+  const { color, narrow, width } = picture;
+  const wide = narrow ? width - 12 : sideOf(picture);
+  const [key, next] = [narrow ? 6 : 34, row + 19];
+  const other = key + Math.round(0.52 * wide);
+  /** @type {(left: number, top: number, color: string, ...words: string[]) => void} */
+  const name = (left, top, tone, ...words) =>
+    picture.text(left + 32, top, picture.fitting((left === key ? other : key + wide) - left - 38, ...words), tone);
   picture.stroke([[key, row], [key + 24, row]], color.prior, DASHED);
-  picture.text(key + 32, row, "p(z), radius 1, 2", color.prior);
+  name(key, row, color.prior, "p(z), radius 1, 2", "p(z)");
   drawOval(picture, around([other + 10, row], [12, 6]));
-  picture.text(other + 32, row, "q(z|x): μ, σ", color.approximate);
+  name(other, row, color.approximate, "q(z|x): μ, σ", "q(z|x)");
   picture.stroke([[key + 4, next], [key + 22, next]], color.ink, { width: 1.3 });
   picture.dot(key + 4, next, color.prior, 5);
   drawSquare(picture, [key + 22, next]);
-  picture.text(key + 32, next, "ε → z = μ + σε", color.ink);
+  name(key, next, color.ink, "ε → z = μ + σε", "ε → z");
   picture.dot(other + 10, next, color.likelihood, 6);
   picture.dot(other + 10, next, color.paper, 3);
-  picture.text(other + 32, next, "your z: drag it", color.likelihood);
+  name(other, next, color.likelihood, "your z: drag, click", "your z");
 }
 
 // The images, and the loss
 
 /**
- * An image of 8×8 pixels, each as strong as its number between 0 and 1.
- * @type {(picture: Picture, left: number, top: number, size: number, words: string, color: string,
+ * An image of 8×8 pixels below the first of the wordings that is no wider.
+ * @type {(picture: Picture, left: number, top: number, size: number, words: string[], color: string,
  *   strengths: Float64Array) => void}
  */
-function drawTiles(picture, left, top, size, words, color, strengths) {
-  picture.text(left, top - 11, words, color);
-  strengths.forEach((strength, i) => {
-    const [x, y] = [left + ((i % 8) * size) / 8, top + (Math.floor(i / 8) * size) / 8];
-    if (strength > 0.004) picture.rect(x, y, x + size / 8, y + size / 8, color, strength);
-  });
+function drawTile(picture, left, top, size, words, color, strengths) {
+  picture.text(left, top - 11, picture.fitting(size, ...words), color);
+  picture.images([[left, top, strengths]], size, color);
   picture.frame(left, top, left + size, top + size, picture.color.muted);
 }
 
 /**
- * Four images beside the plane, or below it, and a scale; returns where the next thing can be drawn.
- * @type {(picture: Picture, state: State, cache: Cache, left: number, row: number) => number}
+ * Four images beside the plane, or below it, and a scale; returns where the next thing can be drawn. The control of
+ * pixels lies on the first.
+ * @type {(picture: Picture, { data, now }: Cache, left: number, row: number) => number}
  */
-function drawImages(picture, state, { data, now }, left, row) {
+function drawImages(picture, { now }, left, row) {
   const { color, narrow, width } = picture;
   const { x, logits, costs, held } = now;
-  const size = narrow ? 118 : Math.min(132, (width - left - 32) / 2);
-  const [right, top, second] = narrow ? [164, row + 62, row + 210] : [left + size + 28, 24, 24 + size + 34];
+  const room = width - left - 6;
+  const large = Math.floor(narrow ? Math.min(122, 0.4 * room) : Math.min(132, (room - 24) / 2)); // room for a finger
+  const small = narrow ? Math.floor(Math.min(76, (room - large - 24) / 2)) : large;
+  const top = narrow ? row + 48 : 24;
+  const columns = narrow ? [left + large + 12, left + large + small + 24] : [left, left + large + 24];
+  const second = top + small + (narrow ? 20 : 66); // below the button Clear
   const most = Math.max(...costs);
   const scale = [2, 5, 10, 20, 50].find((end) => end >= most) ?? 1000;
-  drawTiles(picture, left, top, size, `x, ${named(state, data)}`, color.ink, x);
-  drawTiles(picture, right, top, size, "x′ of this draw", color.ink, logits.map(sigmoid));
-  drawTiles(picture, left, second, size, "nats per pixel", color.likelihood, costs.map((v) => v / scale));
-  drawTiles(picture, right, second, size, "x′ at your z", color.ink, held.map(sigmoid));
-  const [under, step, start] = [second + size + 14, (size - 76) / 16, left + 14];
-  picture.text(left, under, "0", color.muted);
+  picture.tile = [left, top, large];
+  drawTile(picture, left, top, large, ["x"], color.ink, x);
+  drawTile(picture, columns[narrow ? 0 : 1], top, small, ["x′ of this draw", "x′ of z"], color.ink, logits.map(sigmoid));
+  drawTile(picture, columns[0], second, small, ["nats per pixel", "nats"], color.likelihood, costs.map((v) => v / scale));
+  const last = narrow ? top : second;
+  drawTile(picture, columns[1], last, small, ["x′ at your z", "x′, your z"], color.ink, held.map(sigmoid));
+  const [start, under] = narrow ? [columns[1], second + 12] : [columns[0], second + small + 12];
   for (let i = 0; i < 16; i++) {
-    const strength = (i + 0.5) / 16;
-    picture.rect(start + i * step, under - 5, start + (i + 1) * step, under + 5, color.likelihood, strength);
+    const [from, to] = [i, i + 1].map((k) => start + (k * small) / 16);
+    picture.rect(from, under - 5, to, under + 5, color.likelihood, (i + 0.5) / 16);
   }
-  picture.text(left + size - 56, under, `${scale} nats`, color.muted);
-  return under + 26;
+  picture.text(start, under + 14, "0", color.muted);
+  picture.text(start + small, under + 14, `${scale} nats`, color.muted, "right");
+  return narrow ? top + 196 : under + 40;
 }
 
 /**
@@ -259,7 +284,8 @@ function drawBar(picture, left, top, room, words, [reconstruction, kl]) {
   const { likelihood, approximate } = picture.color;
   const loss = kl - reconstruction;
   const scale = room / Math.max(70, loss);
-  picture.text(left, top, `${words}: ${(-reconstruction).toFixed(1)} + ${kl.toFixed(1)} = ${loss.toFixed(1)}`);
+  const sum = `${(-reconstruction).toFixed(1)} + ${kl.toFixed(1)} = ${loss.toFixed(1)}`;
+  picture.text(left, top, picture.fitting(room, `${words}: ${sum}`, sum));
   picture.rect(left, top + 10, left - reconstruction * scale, top + 21, likelihood, 0.8);
   picture.hatched(left - reconstruction * scale, top + 10, left + loss * scale, top + 21, approximate);
 }
@@ -270,8 +296,8 @@ const both = (name, label, color) =>
 
 /** @type {Explorer<State, Terms, Cache, Terms | null>} */
 export const explorer = {
-  height: 444,
-  narrow: 794,
+  height: 480,
+  narrow: 608,
   room: 288,
   outputs: [
     ...both("mu", "μ", "approximate"),
@@ -285,6 +311,13 @@ export const explorer = {
     { name: "elbo", label: "ELBO with this draw", unit: "nats" },
     { name: "mean_elbo", label: "ELBO, test mean", unit: "nats" },
     { name: "log_likelihood", label: "log p(x|z) at your z", unit: "nats", color: "likelihood" },
+  ],
+  tasks: [
+    { words: "Choose a test image in place of the face.", reach: { image: 1 }, done: ({ image }) => image > 0 },
+    { words: "Go back to the start of the training, and forth again.", reach: { snapshot: 0 },
+      done: ({ snapshot }) => snapshot === 0 },
+    { words: "Hold z in the middle of the plane.", reach: { z_1: 0, z_2: 0 },
+      done: ({ z_1: x, z_2: y }) => Math.hypot(x, y) < 0.2 },
   ],
   numbers,
   prepare,
@@ -310,15 +343,16 @@ export const explorer = {
     const { color, narrow, width } = picture;
     const { data, now } = cache;
     const plane = drawPlane(picture, cache);
-    const row = plane.bottom + 52;
+    const row = plane.bottom + 34;
     drawKey(picture, row);
-    const left = narrow ? 6 : 34 + sideOf(picture) + 42;
-    const bars = drawImages(picture, state, cache, left, row);
-    const room = narrow ? width - 12 : width - left - 4;
+    const left = narrow ? 6 : plane.right + 38;
+    const bars = drawImages(picture, cache, left, row);
+    const room = width - left - 6;
+    const first = picture.fitting(room - picture.measure("+ KL = loss in nats"), "reconstruction ", "recon. ");
     picture.phrase(left, bars,
-      [["reconstruction ", color.likelihood], ["+ KL ", color.approximate], ["= loss in nats", color.ink]]);
+      [[first, color.likelihood], ["+ KL ", color.approximate], ["= loss in nats", color.ink]]);
     drawBar(picture, left, bars + 20, room, named(state, data), [now.reconstruction, now.kl]);
-    if (n) drawBar(picture, left, bars + 57, room, "mean test image", [n.mean_reconstruction, n.mean_kl]);
+    if (n) drawBar(picture, left, bars + 57, room, "test mean", [n.mean_reconstruction, n.mean_kl]);
     picture.handle(plane.x(state.z_1), plane.y(state.z_2), color.likelihood, "xy",
       (x, y) => ({ z_1: plane.atX(x), z_2: plane.atY(y) }));
   },

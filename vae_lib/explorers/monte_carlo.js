@@ -1,4 +1,4 @@
-import { grouped, minus } from "./shared/format.js";
+import { brief, grouped, minus } from "./shared/format.js";
 import { meanLogLikelihood, X } from "./shared/formulas.js";
 import { COUNTS, drawn, MOST_DRAWS } from "./shared/random.js";
 
@@ -138,19 +138,25 @@ export const explorer = {
     { name: "reconstruction", label: "exact reconstruction term", unit: "nats" },
     { name: "error", label: "mean of the draws − exact", unit: "nats" },
   ],
+  tasks: [
+    { words: "Halve the standard error with L alone. By how much must L grow?", reach: { num_samples: 26_000 },
+      done: ({ sigma }, { standard_error: error }) => sigma === 0.5 && error !== null && error < 0.0093 },
+    { words: "Take one single draw, and make it miss by more than 1 nat.", start: { num_samples: 1 },
+      reach: { num_samples: 1, sigma: 1.3 }, done: ({ num_samples: L }, { error }) => L === 1 && Math.abs(error) > 1 },
+  ],
   numbers,
   prepare: ({ seed }, cache, deadline) => drawn(seed, cache, deadline),
 
   describe({ num_samples, sigma }, { estimate, standard_error, error }) {
     const errors = Math.abs(error) / (standard_error ?? NaN);
     const own = standard_error === null ? "A single draw cannot tell how far off it is. " :
-      `These draws report a standard error of ${standard_error.toPrecision(2)}, ` +
+      `These draws report a standard error of ${brief(standard_error)}, ` +
       `so the miss is ${errors.toFixed(1)} of them` +
       (errors > 2 ? ", outside the band, as it is in about one run of twenty. " : ". ");
     const draws = num_samples === 1 ? "one draw" : `the first ${grouped(num_samples)} draws`;
     return `The mean of ${draws} is ${minus(estimate.toFixed(3))} nats, ` +
-      `${Math.abs(error).toPrecision(2)} too ${error < 0 ? "low" : "high"}. ` + own +
-      `At σ = ${sigma} one draw misses by ${parts(sigma).spread.toPrecision(2)} nats (root mean square), and ` +
+      `${brief(Math.abs(error))} too ${error < 0 ? "low" : "high"}. ` + own +
+      `At σ = ${sigma} one draw misses by ${brief(parts(sigma).spread)} nats (root mean square), and ` +
       "each further correct digit costs a hundred times the draws.";
   },
 

@@ -1,4 +1,4 @@
-import { grouped } from "./shared/format.js";
+import { brief, grouped } from "./shared/format.js";
 import { LOG_MARGINAL, logLikelihood, logNormal, meanLogLikelihood, X } from "./shared/formulas.js";
 import { COUNTS, MOST_DRAWS, normals } from "./shared/random.js";
 
@@ -165,6 +165,13 @@ export const explorer = {
     { name: "largest_share", label: "share of the largest weight", color: "prior" },
     { name: "rho", label: "ρ, second moment over p(x)²" },
   ],
+  tasks: [
+    { words: "Find a J for which a thousand of the 10 000 draws count.", reach: { J: 2 },
+      done: ({ num_samples: L }, { effective_sample_size: n }) => L === 10_000 && n > 1000 },
+    { words: "Go to J = 20. How much does the luckiest draw weigh?", reach: { J: 20 }, done: ({ J }) => J === 20 },
+    { words: "With J = 12, bring the error below 0.2 nats. What does it take?", start: { J: 12, num_samples: 10_000 },
+      reach: { num_samples: 100_000, seed: 1 }, done: ({ J }, { error }) => J === 12 && Math.abs(error) < 0.2 },
+  ],
   numbers,
 
   prepare(state, cache, deadline) {
@@ -179,7 +186,7 @@ export const explorer = {
   describe({ num_samples, J }, n) {
     const [size, share] = [n.effective_sample_size, 100 * n.largest_share];
     return `With J = ${J} the estimate from ${grouped(num_samples)} draw${num_samples > 1 ? "s" : ""} is ` +
-      `${Math.abs(n.error).toPrecision(2)} nats too ${n.error < 0 ? "low" : "high"}. ` +
+      `${brief(Math.abs(n.error))} nats too ${n.error < 0 ? "low" : "high"}. ` +
       `Counted by weight they are worth ${size < 100 ? size.toFixed(1) : grouped(Math.round(size))}; ` +
       `the largest alone has ${share < 1 ? "less than 1" : share.toFixed(0)} % of the sum. ` +
       `By ρ, an error of 0.1 nats takes about ${grouped(Number((100 * (n.rho - 1)).toPrecision(2)))} draws.`;

@@ -40,14 +40,15 @@ function drawPlane(picture, { sigma, beta, distortion, kl }, runs) {
   plane.line(runs.map((one) => [rate(one), one.distortion]), color.muted, { width: 1.3 });
   runs.forEach((one) => picture.dot(plane.x(rate(one)), plane.y(one.distortion), color.ink));
   const [px, py] = [plane.x(kl), plane.y(distortion)];
-  picture.handle(px, py, color.approximate, "x", (x) => {
-    const away = runs.map((one) => Math.abs(plane.x(rate(one)) - x));
-    return { run: 1 + away.indexOf(Math.min(...away)) };
-  });
-  const end = px > plane.right - 80;
-  picture.text(px + (end ? 6 : 14), py - 20, `σ = ${sigma}`, color.approximate, end ? "right" : "left");
-  ["dashed: one nat", `for 2σ² = ${(2 * beta).toFixed(3)} of error`].forEach((words, i) =>
-    picture.text(plane.right, plane.top + 40 + 18 * i, words, color.likelihood, "right"));
+  /** @param {(one: Run) => number} away */
+  const nearest = (away) => ({ run: 1 + runs.map(away).indexOf(Math.min(...runs.map(away))) });
+  picture.handle(px, py, color.approximate, "x", (x) => nearest((one) => Math.abs(plane.x(rate(one)) - x)));
+  picture.pick = (x, y) => {
+    const away = (/** @type {Run} */ one) => Math.hypot(plane.x(rate(one)) - x, plane.y(one.distortion) - y);
+    return Math.min(...runs.map(away)) < 22 ? nearest(away) : null;
+  };
+  [`σ = ${sigma}`, "dashed: one nat", `for 2σ² = ${(2 * beta).toFixed(3)} of error`].forEach((words, i) =>
+    picture.text(plane.right, plane.top + 14 + 18 * i, words, i ? color.likelihood : color.approximate, "right"));
 }
 
 /** @type {(picture: Picture, run: Run, runs: Run[]) => Panel} */
@@ -76,21 +77,14 @@ function drawDimensions(picture, run, runs) {
  */
 function drawImages(picture, start, { means, samples }, { originals, pixels }) {
   const { color, height } = picture;
-  const side = Math.sqrt(pixels);
-  const size = Math.max(1, Math.floor(32 / side)); // of a pixel, whole so that neighbours touch
-  /** @type {[number, number, number, number][][]} */
-  const levels = Array.from({ length: 17 }, () => []); // of grey, all squares of a level drawn at once
   ["x", "x′", "new"].forEach((words, row) => {
-    const bytes = atob([originals, means, samples][row]);
-    const [left, top] = [Math.round(start), height - 122 + 40 * row];
+    const greys = Uint8Array.from(atob([originals, means, samples][row]), (c) => c.charCodeAt(0));
+    const top = height - 122 + 40 * row;
     picture.text(start - 8, top + 16, words, row ? color.likelihood : color.ink, "right");
-    for (let i = 0; i < bytes.length; i++) {
-      const j = i % pixels;
-      const x = left + 34 * ((i - j) / pixels) + (j % side) * size;
-      levels[Math.round(bytes.charCodeAt(i) / 16)].push([x, top + Math.floor(j / side) * size, size, size]);
-    }
+    const strengths = Array.from({ length: 8 }, (_, i) =>
+      Float64Array.from(greys.subarray(i * pixels, (i + 1) * pixels), (grey) => grey / 255));
+    picture.images(strengths.map((image, i) => [Math.round(start) + 34 * i, top, image]), 32, color.ink);
   });
-  levels.forEach((boxes, level) => level && picture.rects(boxes, color.ink, level / 16));
 }
 
 /** @type {Explorer<State, Terms, { data: Data }>} */
@@ -106,6 +100,10 @@ export const explorer = {
     { name: "active_units", label: "active latent dimensions", digits: 0, color: "approximate" },
     { name: "reconstruction", label: "reconstruction term", unit: "nats", color: "likelihood" },
     { name: "elbo", label: "held-out ELBO", unit: "nats" },
+  ],
+  tasks: [
+    { words: "Go to the sharpest p(x|z). Which term pays for it?", reach: { run: 1 }, done: ({ run }) => run === 1 },
+    { words: "Go to the bluntest. What is left of its digits?", reach: { run: 9 }, done: ({ run }) => run === 9 },
   ],
   numbers,
 

@@ -70,7 +70,7 @@ function drawLoss(picture, i, { p, x }, words, loss) {
   const below = Math.max(axes.y(floor), axes.y(floor) > zero - 24 ? zero : 0) + 15; // clear of the line at 0
   picture.text(axes.x(x) + side * 12, below, `${minus(floor.toFixed(3))} at p = x`, color.ink, align);
   picture.handle(axes.x(x), foot, color.ink, "x", (at) => ({ x: axes.atX(at) }));
-  picture.text(axes.x(x) + side * 22, foot, `x = ${x}`, color.ink, align);
+  picture.text(axes.x(x) + side * 22, foot, `x = ${minus(x)}`, color.ink, align);
 }
 
 /**
@@ -82,7 +82,8 @@ function drawGreys(picture, { p, x }) {
   const [left, top] = [picture.width - 76, 4];
   [x, p].forEach((grey, i) => picture.rect(left + 24 * i, top, left + 24 * (i + 1), top + 18, color.ink, grey));
   picture.frame(left, top, left + 48, top + 18, color.muted);
-  picture.text(left - 7, top + 9, "grey of x", color.ink, "right");
+  const room = left - 7 - picture.measure("cross-entropy, in nats") - 16;
+  picture.text(left - 7, top + 9, picture.fitting(room, "grey of x", "x"), color.ink, "right");
   picture.text(left + 54, top + 9, "p", color.ink);
 }
 
@@ -99,19 +100,27 @@ export const explorer = {
     { name: "bernoulli_slope", label: "slope of cross-entropy", unit: "nats/logit" },
     { name: "gaussian_slope", label: "slope of the Gaussian", unit: "nats/grey" },
   ],
+  tasks: [
+    { words: "Keep p = x = 0.5 and make the Gaussian price positive.", reach: { sigma: 0.5 },
+      done: ({ p, x }, { gaussian_nll: price }) => p === 0.5 && x === 0.5 && price > 0 },
+    { words: "Make the cross-entropy as good as 0. Which pixels allow it?", reach: { x: 0, p: 0.01 },
+      done: (_, { bernoulli_nll: price }) => price < 0.02 },
+    { words: "With x = 1, let the cross-entropy pull with a slope beyond −0.9.", reach: { x: 1, p: 0.05 },
+      done: ({ x }, { bernoulli_slope: slope }) => x === 1 && slope < -0.9 },
+  ],
   numbers,
 
   describe({ p, x, sigma }, n) {
     if (p === x) {
       const cause = n.gaussian_nll < 0 ? ", below 0 because a density may exceed 1" : "";
-      return `The prediction equals the pixel, x = ${x}: both curves are at their minimum. Still cross-entropy charges ` +
+      return `The prediction equals the pixel, x = ${minus(x)}: both curves are at their minimum. Still cross-entropy charges ` +
         `${nats(n.bernoulli_nll)}, because the pixel is grey. ` +
         `The Gaussian gives ${nats(n.gaussian_nll)}, which σ = ${sigma} alone decides${cause}.`;
     }
     const rest = x > 0 && x < 1
       ? `of which ${nats(n.bernoulli_nll - n.bernoulli_excess)} would remain at p = x because the pixel is grey`
       : "all of it error: at p = x it would be 0";
-    return `The pixel is ${x} and the prediction ${p}, off by ${minus((p - x).toFixed(2))}. Cross-entropy is ` +
+    return `The pixel is ${minus(x)} and the prediction ${minus(p)}, off by ${minus((p - x).toFixed(2))}. Cross-entropy is ` +
       `${nats(n.bernoulli_nll)}, ${rest}. The Gaussian is ${nats(n.gaussian_nll)}; the thick bar, what lies above the ` +
       `minimum, is ${nats(n.gaussian_excess)} with σ = ${sigma}, and four times that with half the σ.`;
   },

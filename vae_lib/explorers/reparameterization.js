@@ -94,7 +94,8 @@ function drawDraws(picture, { mu, sigma }, { eps, done }) {
   const scale = Math.max(q(mu), 0.5);
   const p = picture.panel({
     left: 26, right: narrow ? 14 : width * 0.52, bottom: narrow ? height - 236 : 42,
-    x: [-4, 5.5], y: [-1.25, 1.1], yticks: null, xlabel: "ε and z", ylabel: "z = μ + σε, the same ε at every μ and σ",
+    x: picture.follow([Math.min(-4, mu - 3 * sigma), Math.max(5.5, mu + 3 * sigma)]), y: [-1.25, 1.1],
+    yticks: null, xlabel: "ε and z", ylabel: "z = μ + σε, the same ε at every μ and σ",
   });
   p.area((z) => q(z) / scale, color.approximate);
   p.curve((z) => q(z) / scale, color.approximate);
@@ -157,6 +158,11 @@ export const explorer = {
       { name: `${name}_variance`, label: `variance, ${name}`, color },
     ])),
     { name: "exact", label: "exact gradient d/dμ", unit: "nats per unit" },
+  ],
+  tasks: [
+    { words: "Find the μ at which the gradient is 0.", reach: { mu: 1.25 }, done: (_, { exact }) => Math.abs(exact) < 0.05 },
+    { words: "Make σ small. Which of the spreads shrinks, and which grows?", reach: { sigma: 0.05 },
+      done: ({ sigma }) => sigma <= 0.1 },
   ],
   numbers,
   prepare: (state, cache, deadline) => drawn(state.seed, cache, deadline) && measure(state, cache),

@@ -21,6 +21,8 @@ const active = (run) => run.per_dimension.filter((kl) => kl > 0.01).length;
 /** @param {number | null} value */
 const rounded = (value) => (value === null ? "" : Math.abs(value) < 1e4 ? minus(value.toFixed(1)) : scientific(value));
 const missing = "after your guess";
+/** @param {Run} run */
+const diffOf = ({ lines: [wrong, right] }) => (wrong ? `−\u00a0${wrong}\n+\u00a0${right}` : "No line is wrong.");
 
 /**
  * @param {State} state
@@ -41,21 +43,22 @@ function numbers({ case: number, epoch, guess }, { data }) {
   };
 }
 
-// The window holds what is of the size of nats; what leaves it is said at its edge.
+// The frame holds what is of the size of nats; a curve beyond leaves it.
 /** @param {number} value */
-const inside = (value) => Math.max(-30, Math.min(60, value));
+const inside = (value) => value >= -30 && value <= 60;
 
 /** @type {(picture: Picture, state: State, run: Run, other: Run) => void} */
 function drawCurves(picture, { case: number, epoch }, run, other) {
-  const { color, narrow, width } = picture;
-  const all = [run, other].flatMap((r) => [...r.nll, ...r.kl]).map(inside);
+  const { color, narrow, width, height } = picture;
+  const all = [run, other].flatMap((r) => [...r.nll, ...r.kl]).filter(inside);
   const [low, high] = [Math.min(0, ...all), Math.max(1, ...all)];
   const p = picture.panel({
-    left: 40, right: narrow ? 20 : Math.round(0.44 * width), top: 44, bottom: narrow ? 394 : 46,
+    left: 40, right: narrow ? 20 : Math.round(0.44 * width), top: 44, bottom: narrow ? height - 202 : 46,
     x: [1, run.nll.length], y: [low - 0.09 * (high - low), high + 0.12 * (high - low)], xticks: [1, 20, 40, 60],
     xlabel: "epoch",
   });
-  picture.text(4, 12, `Case ${number}: the two terms that its loop reports`);
+  const words = ["the two terms that its loop reports", "what its loop reports"].map((text) => `Case ${number}: ${text}`);
+  picture.text(4, 12, picture.fitting(p.right - 4, ...words));
   p.horizontal(0, color.muted, { width: 1 });
   drawCurve(p, "nll", color.likelihood, "reconstruction", run, other);
   drawCurve(p, "kl", color.approximate, "KL", run, other);
@@ -65,38 +68,43 @@ function drawCurves(picture, { case: number, epoch }, run, other) {
 
 /** @type {(p: Panel, key: "nll" | "kl", tone: string, words: string, run: Run, other: Run) => void} */
 function drawCurve(p, key, tone, words, run, other) {
-  const points = (/** @type {Run} */ r) => r[key].map((value, i) => /** @type {Point} */ ([i + 1, inside(value)]));
+  const { picture } = p;
+  const points = (/** @type {Run} */ r) => r[key].map((value, i) =>
+    /** @type {Point} */ ([i + 1, Math.max(-1e3, Math.min(1e3, value))])); // a canvas cannot draw to 10²⁷
   if (other !== run) p.line(points(other), tone, { dash: [2, 5], width: 1.5 });
   p.line(points(run), tone);
   const last = run.nll.length - 1;
   const [end, rival] = key === "nll" ? [run.nll[last], run.kl[last]] : [run.kl[last], run.nll[last]];
-  const [at, away] = [end, rival].map((value) => p.y(inside(value)));
-  const gone = inside(end) === end ? "" : end < 0 ? ": far below" : ": far above";
-  const y = at + (at > away && at - away < 28 ? 13 : -13);
-  p.picture.text(p.x(0.95 * run.nll.length), y, words + gone, tone, "right");
+  if (inside(end)) {
+    const [at, away] = [p.y(end), inside(rival) ? p.y(rival) : 0];
+    const below = at > away && at - away < 28;
+    const edge = 0.95 * run.nll.length;
+    const near = run[key].slice(Math.floor(edge - (picture.measure(words) / (p.right - p.left)) * last)).map((v) => p.y(v));
+    const y = below ? Math.max(...near) + 13 : Math.min(...near) - 13; // clear of the curve
+    return picture.text(p.x(edge), y, words, tone, "right");
+  }
+  let out = last; // the epoch from which on it is outside
+  while (out > 0 && !inside(run[key][out - 1])) out--;
+  const [x, early] = [p.x(out + 1), out < last / 2];
+  const gone = `${words} ${end < 0 ? "↓" : "↑"} ${rounded(end)}`;
+  picture.text(x + (early ? 8 : -8), end < 0 ? p.bottom - 9 : p.top + 14, gone, tone, early ? "left" : "right");
 }
 
-/**
- * Six images in a row, each pixel a digit 0 to 9.
- * @type {(picture: Picture, left: number, top: number, size: number, words: string, run: Run) => void}
- */
+/** @type {(picture: Picture, left: number, top: number, size: number, words: string, run: Run) => void} */
 function drawImages(picture, left, top, size, words, { samples }) {
   const { color } = picture;
   picture.text(left, top - 12, words, color.likelihood);
   samples.forEach((levels, i) => {
-    const [x, pixel] = [left + i * (size + 6), size / 8];
+    const x = Math.round(left + i * (size + 6));
     picture.rect(x, top, x + size, top + size, color.muted, 0.12);
-    [...levels].forEach((level, at) => {
-      const [px, py] = [x + (at % 8) * pixel, top + Math.floor(at / 8) * pixel];
-      if (level > "0") picture.rect(px, py, px + pixel, py + pixel, color.ink, Number(level) / 9);
-    });
+    picture.images([[x, top, Array.from(levels, (level) => Number(level) / 9)]], size, color.ink); // digits 0 to 9
   });
 }
 
 /** @type {(picture: Picture, left: number, top: number, right: number) => void} */
 function drawPlaceOfAnswer(picture, left, top, right) {
   const { color, narrow, height } = picture;
-  const bottom = height - (narrow ? 20 : 46);
+  const bottom = height - (narrow ? 8 : 46);
   picture.frame(left, top, right, bottom, color.muted, { width: 1, dash: [4, 5] });
   [
     "Here, after your guess:", "samples of the right program,", "what this program does,",
@@ -113,7 +121,7 @@ function drawDimensions(picture, left, top, run, right) {
   const { color, narrow } = picture;
   const most = Math.max(1.2, ...right.per_dimension);
   const bars = picture.panel({
-    left, right: 8, top, bottom: narrow ? 30 : 46, x: [0.4, 8.6], y: [0, 1.3 * most], xticks: [], yticks: [0, 1],
+    left, right: 8, top, bottom: narrow ? 8 : 46, x: [0.4, 8.6], y: [0, 1.3 * most], xticks: [], yticks: [0, 1],
     ylabel: "KL per dimension, nats; hatched: right",
   });
   const sorted = (/** @type {Run} */ r) => [...r.per_dimension].sort((a, b) => b - a);
@@ -129,11 +137,12 @@ function drawDimensions(picture, left, top, run, right) {
   bars.horizontal(0, color.muted, { width: 1 });
 }
 
-/** @type {Explorer<State, Terms, { data: Data }>} */
+/** @type {Explorer<State, Terms, { data: Data, first?: Map<number, string> }>} */
 export const explorer = {
   height: 430,
-  narrow: 656,
-  room: 470,
+  narrow: 540,
+  room: 340,
+  steps: "case",
   outputs: [
     { name: "reported_loss", label: "loss, as reported" },
     { name: "reported_nll", label: "its reconstruction term", color: "likelihood" },
@@ -145,6 +154,18 @@ export const explorer = {
   ],
   numbers,
 
+  status({ case: number, guess }, cache) {
+    const { data: { cases }, first = (cache.first = new Map()) } = cache; // the first guess at each case counts
+    if (guess !== "none" && !first.has(number)) first.set(number, guess);
+    const right = cases.filter(({ code }, i) => first.get(i + 1) === code);
+    return `Score ${right.length} of ${cases.length}`;
+  },
+
+  diff: {
+    lines: ({ case: number, guess }, { cases }) => (guess === "none" ? "" : diffOf(cases[number - 1])),
+    room: (/** @type {Data} */ { cases }) => cases.map(diffOf).reduce((a, b) => (a.length > b.length ? a : b)),
+  },
+
   describe({ case: number, epoch, guess }, n, { data }) {
     const run = data.cases[number - 1];
     const seen = `Case ${number}: after epoch ${epoch} the program reports a loss of ${rounded(n.reported_loss)}, ` +
@@ -153,16 +174,16 @@ export const explorer = {
       return seen + "The six images are samples from the prior. " +
         "Is a line wrong, and which? Guess, and the answer appears.";
     }
-    const [wrong, right] = run.lines;
     const answer = guess === run.code ? `Your guess is right: ${run.title}. `
       : `Your guess was “${runOf(data, guess).title}”: it is “${run.title}”. `;
-    const line = wrong ? `It has ${wrong} where ${right} is right. ` : "";
+    const wrong = run.lines.length > 0;
+    const line = wrong ? "Its line has the sign −, the right one +. " : "";
     const lost = wrong ? `, ${rounded(n.elbo_lost)} less than that of the right program` : "";
     return `${seen}${answer}${line}The held-out ELBO is ${rounded(n.elbo)} nats${lost}.`;
   },
 
   draw(picture, state, n, { data }) {
-    const { color, narrow, width, height } = picture;
+    const { color, narrow, width } = picture;
     const { guess } = state;
     const run = data.cases[state.case - 1];
     const right = runOf(data, "right");
@@ -170,10 +191,9 @@ export const explorer = {
     drawCurves(picture, state, run, other ?? run);
 
     const left = narrow ? 12 : width - Math.round(0.44 * width) + 26;
-    const size = Math.min(40, (width - left - 8 - 30) / 6);
-    const top = narrow ? height - 330 : 32;
-    const second = top + (size + 32);
-    const third = second + (size + 32);
+    const size = Math.floor(Math.min(40, (width - left - 8 - 30) / 6));
+    const top = narrow ? 268 : 32;
+    const [second, third] = [top + (size + 32), top + 2 * (size + 32)];
     drawImages(picture, left, top, size, narrow || !other ? "its samples from the prior" : "its samples", run);
     if (!other) return drawPlaceOfAnswer(picture, left, second - 12, left + 6 * size + 30);
     drawImages(picture, left, second, size, "samples of the right program", right);
@@ -181,6 +201,6 @@ export const explorer = {
     picture.text(left, third + 10, run.title, color.ink);
     const dotted = other === run ? "" : `dotted: ${other === right ? "the right program" : "your guess"}`;
     picture.text(left, third + 32, dotted, color.muted);
-    drawDimensions(picture, left + 22, third + 72, run, right);
+    drawDimensions(picture, left + 22, third + (narrow ? 66 : 72), run, right);
   },
 };

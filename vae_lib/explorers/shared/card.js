@@ -1,6 +1,6 @@
 // The card of an explorer as HTML: the same when the site is built and in a notebook.
 
-import { controlHTML } from "./controls.js";
+import { controlHTML, isMenu } from "./controls.js";
 import { escaped, format } from "./format.js";
 
 /** @import { Explorer, Spec } from "./types.d.ts" */
@@ -38,7 +38,7 @@ export function outputText(explorer, name, numbers) {
  */
 function widestText(explorer, name) {
   const { unit, missing = "none" } = explorer.outputs.filter((output) => output.name === name)[0];
-  const number = "-0000.0000" + (unit ? " " + unit : "");
+  const number = "−0000.0000" + (unit ? " " + unit : "");
   return number.length > missing.length ? number : missing;
 }
 
@@ -57,19 +57,30 @@ export function card(explorer, { question, controls }, state, data, id, picture 
     `<div><label for="${id}-${name}"${color ? ` style="color:var(--${color})"` : ""}>${escaped(label)}</label>` +
     `<output id="${id}-${name}" name="${name}" data-room="${escaped(widestText(explorer, name))}" aria-live="off">` +
     `${escaped(outputText(explorer, name, numbers))}</output></div>`);
-  const inputs = controls.map((control) => controlHTML(explorer, control, state, `${id}-${control.name}`, data));
+  const inputs = [...controls].sort((a, b) => Number(isMenu(b)) - Number(isMenu(a))) // menus next to the picture
+    .map((control) => controlHTML(explorer, control, state, `${id}-${control.name}`, data));
   const seed = controls.some((control) => control.name === "seed");
   const text = explorer.describe(state, numbers, cache);
   const [words, room] = [text, text.repeat(9).slice(0, explorer.room)].map(escaped);
-  const { height = 300, narrow = height } = explorer;
+  const { height = 300, narrow = height, diff } = explorer;
+  const folded = outputs.length > 8;
+  const tasks = (explorer.tasks ?? []).map(({ words: task, start }, i) => `<li><span>${escaped(task)}</span>` +
+    (start ? ` <button type="button" data-task="${i}">Start here</button>` : "") + "</li>");
   return `<p class="question" id="${id}-question">${escaped(question)}</p>` +
-    `<div class="stage"><div class="picture" style="--tall:${height}px;--narrow:${narrow}px">` +
+    (tasks.length ? `<ul class="tasks" aria-label="Tasks">${tasks.join("")}</ul>` : "") +
+    `<div class="stage"><div class="picture" style="--tall:${height};--narrow:${narrow}">` +
     `<div role="img" aria-label="${words}">${picture}</div></div>` +
-    `<form class="controls" autocomplete="off" aria-labelledby="${id}-question">${inputs.join("")}` +
-    `<div class="buttons"><button type="button" data-do="reset">Reset</button>` +
-    (seed ? `<button type="button" data-do="seed">New samples</button>` : "") + `</div></form></div>` +
+    `<form class="controls" autocomplete="off" aria-labelledby="${id}-question">${inputs.join("")}<div class="buttons">` +
+    (explorer.steps ? `<button type="button" data-step="-1">Previous</button>` +
+      `<button type="button" data-step="1">Next</button><span class="status" role="status"></span>` : "") +
+    `<button type="button" data-do="reset">Reset</button>` +
+    (seed ? `<button type="button" data-do="seed">New samples</button>` : "") +
+    `<button type="button" data-do="copy">Copy link</button></div></form></div>` +
+    (diff ? `<div class="diff" data-room="${escaped(diff.room(data))}"><code aria-live="polite">` +
+      `${escaped(diff.lines(state, data))}</code></div>` : "") +
     `<noscript><p>Its sliders, and what can be dragged, need JavaScript.</p></noscript>` +
-    `<div class="numbers">${outputs.join("")}</div>` +
+    (folded ? "<details><summary>All numbers</summary>" : "") +
+    `<div class="numbers">${outputs.join("")}</div>${folded ? "</details>" : ""}` +
     `<div class="said" data-room="${room}"><p class="words" aria-live="polite">${words}</p></div>` +
     `<p class="fault" role="alert" hidden></p>`;
 }

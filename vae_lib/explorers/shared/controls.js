@@ -1,6 +1,6 @@
 // The controls of a card: the arithmetic of sliders, what is typed on them, their words, and their HTML.
 
-import { escaped } from "./format.js";
+import { escaped, minus } from "./format.js";
 
 /** @import { Control, Explorer, Menu, Model, Pixels, Slider, Traits, Value } from "./types.d.ts" */
 
@@ -39,9 +39,9 @@ export function snapped(control, value) {
  * @param {number} value
  */
 export function shown(control, value) {
-  if (control.integer) return String(value);
+  if (control.integer) return minus(value);
   const text = value.toFixed(control.log ? 0 : Math.max(0, -Math.floor(Math.log10(control.step))));
-  return !control.log && Math.abs(Number(text) - value) < 1e-9 ? text : String(Number(value.toPrecision(7)));
+  return minus(!control.log && Math.abs(Number(text) - value) < 1e-9 ? text : Number(value.toPrecision(7)));
 }
 
 /**
@@ -50,20 +50,20 @@ export function shown(control, value) {
  * @param {string} key
  */
 export function typedText(text, key) {
-  if (/^[\d.-]$/.test(key)) return text + key;
+  if (/^[\d.,−-]$/.test(key)) return text + key;
   if (key === "Backspace") return text.slice(0, -1);
   return key === "Escape" || (key === "Enter" && text) ? "" : null;
 }
 
 /**
- * The value that a typed text means, with all its digits.
+ * The value that a typed text means, with all its digits; the comma of many languages is a point.
  * @param {Slider} control
  * @param {string} text
  */
 export function typedValue(control, text) {
-  const value = Number(text);
+  const value = text.trim() ? Number(text.replace(",", ".").replace("−", "-")) : NaN;
   if (!(value >= control.min && value <= control.max)) {
-    throw new RangeError(`${control.label}: from ${control.min} to ${control.max}`);
+    throw new RangeError(`${control.label}: from ${minus(control.min)} to ${minus(control.max)}`);
   }
   return control.integer ? Math.round(value) : value;
 }
@@ -75,14 +75,11 @@ export function typedValue(control, text) {
 export const idle = (explorer, { name }, state) => explorer.idle?.(name, state) ?? false;
 
 /**
- * What a slider says: its value, and what the explorer adds to it, such as a name.
+ * What the explorer adds to the value of a slider, such as a name.
  * @type {(explorer: Explorer, control: Slider, state: any, data: any) => string}
  */
-export function said(explorer, control, state, data) {
-  const value = state[control.name];
-  const more = explorer.say?.[control.name]?.(value, data) ?? "";
-  return shown(control, value) + (idle(explorer, control, state) ? ", no effect here" : more);
-}
+export const added = (explorer, control, state, data) =>
+  idle(explorer, control, state) ? ", no effect" : explorer.say?.[control.name]?.(state[control.name], data) ?? "";
 
 /** The traits of an explorer: read from its model and set through its controls. */
 export class State {
@@ -144,6 +141,8 @@ export class State {
 }
 
 /**
+ * A control in HTML. Beside a slider stands its value, which can be edited by mouse and touch; the keyboard and a
+ * screen reader have the slider alone, which takes a typed number as well.
  * @param {Explorer} explorer
  * @param {Control} control
  * @param {any} state
@@ -161,12 +160,15 @@ export function controlHTML(explorer, control, state, id, data) {
     return `<div class="control">${label}<select ${name}>${options.join("")}</select></div>`;
   }
   const [min, max, position] = [control.min, control.max, value].map((v) => toSlider(control, v));
-  const words = escaped(said(explorer, control, state, data));
+  const [number, more] = [shown(control, value), escaped(added(explorer, control, state, data))];
+  const room = Math.max(4, ...[control.min, control.max].map((end) => shown(control, end).length)) + 1;
+  const spare = explorer.idle ? ' style="min-width:11ch"' : ""; // for the words that it has no effect
   const paint = control.color ? ` style="--paint:var(--${control.color})"` : "";
   return `<div class="control${idle(explorer, control, state) ? " idle" : ""}">${label}` +
-    `<span class="value" aria-hidden="true">${words}</span>` +
+    `<span class="value" aria-hidden="true"><input class="typed" inputmode="decimal" tabindex="-1" ` +
+    `value="${number}" style="width:${room}ch"><span${spare}>${more}</span></span>` +
     `<input type="range" ${name} min="${min}" max="${max}" step="${control.step}" value="${position}"` +
-    ` aria-valuetext="${words}"${paint}></div>`;
+    ` aria-valuetext="${number}${more}"${paint}></div>`;
 }
 
 /** @param {Pixels} control */

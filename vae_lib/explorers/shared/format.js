@@ -7,8 +7,8 @@
 export function format(value, digits = 4) {
   const size = Math.abs(value);
   if (size < 1e-14) return (0).toFixed(digits);
-  if (size < 0.5 * 10 ** -digits || size >= 1e7) return value.toExponential(3);
-  return value.toFixed(Math.min(digits, 7 - Math.floor(Math.log10(size))));
+  if (size < 0.5 * 10 ** -digits || size >= 1e7) return scientific(value, 3);
+  return minus(value.toFixed(Math.min(digits, 7 - Math.floor(Math.log10(size)))));
 }
 
 /**
@@ -18,20 +18,23 @@ export function format(value, digits = 4) {
 export const grouped = (n) => (n < 1e4 ? String(n) : String(n).replace(/\B(?=(\d{3})+$)/g, "\u202f"));
 
 /**
- * The typographic minus, for words and pictures.
+ * A number in words and pictures: with the typographic minus, and 1e-7 as 1·10⁻⁷.
  * @param {string | number} text
  */
-export const minus = (text) => String(text).replace("-", "−");
+export const minus = (text) => String(text).replace(/e\+?(-?\d+)$/, (_, power) =>
+  "·10" + [.../** @type {string} */ (power)].map((c) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(c)] ?? "⁻").join("")).replace("-", "−");
 
 /**
  * A number in words as a power of ten, such as 8·10²¹.
  * @param {number} value
  */
-export function scientific(value, digits = 0) {
-  const [factor, power] = value.toExponential(digits).split("e");
-  const raised = [...String(Number(power))].map((c) => (c === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(c)]));
-  return minus(factor) + "·10" + raised.join("");
-}
+export const scientific = (value, digits = 0) => minus(value.toExponential(digits));
+
+/**
+ * A number of two figures in words.
+ * @param {number} value
+ */
+export const brief = (value) => minus(Number(value.toPrecision(2)));
 
 /**
  * The multiples of a round step from `low` to `high`, about as many as wanted.

@@ -1,6 +1,6 @@
 // What a reader does to a live card, by control, keyboard and pointer, as listeners that set its state.
 
-import { fromSlider, isMenu, isPixels, isSlider, typedText, typedValue } from "./controls.js";
+import { fromSlider, isMenu, isPixels, isSlider, shown, typedText, typedValue } from "./controls.js";
 
 /** @import { State } from "./controls.js" */
 /** @import { Screen } from "./screen.js" */
@@ -53,49 +53,68 @@ export function newSeed(state, { name, min, max }) {
   state.set({ [name]: seed < max ? seed + 1 : min });
 }
 
-/** A number typed on a slider, and Enter: its exact value. */
+/** @type {(slider: Element) => HTMLInputElement} the field with the value of a slider, which stands before it */
+export const fieldOf = (slider) => /** @type {any} */ (slider.previousElementSibling?.firstElementChild);
+
+/** Numbers that are typed on a slider, and Enter, or into the field beside it: the exact value. */
 export class Typing {
   text = "";
   #state;
-  #words;
 
-  /**
-   * @param {State} state
-   * @param {(control: Slider) => string} words what the slider says when nothing is typed
-   */
-  constructor(state, words) {
+  /** @param {State} state */
+  constructor(state) {
     this.#state = state;
-    this.#words = words;
   }
 
   /** @param {KeyboardEvent & { target: HTMLInputElement }} event */
   #key(event) {
+    const { target, key } = event;
+    if (target.matches(".typed") && (key === "Enter" || key === "Escape")) {
+      event.preventDefault();
+      if (key === "Escape") target.value = target.defaultValue;
+      target.blur(); // which tells of a change
+      return;
+    }
     const control = controlOf(this.#state, event);
     if (!control || !isSlider(control) || event.ctrlKey || event.metaKey || event.altKey) return;
-    const [before, after] = [this.text, typedText(this.text, event.key)];
+    const [before, after] = [this.text, typedText(this.text, key)];
     if (after === null) return;
     event.preventDefault();
     this.text = after;
-    this.#say(event.target, control);
-    if (event.key !== "Enter") return;
-    this.#state.put(control, typedValue(control, before));
+    fieldOf(target).value = after || shown(control, this.#state.model.get(control.name));
+    if (key === "Enter") this.#put(control, before);
+  }
+
+  /**
+   * @param {Slider} control
+   * @param {string} text
+   */
+  #put(control, text) {
+    this.#state.put(control, typedValue(control, text));
     this.#state.model.save_changes();
   }
 
   /**
-   * @param {HTMLInputElement} input
-   * @param {Slider} control
+   * The field of a slider was left with another text.
+   * @param {Event & { target: HTMLInputElement }} event
    */
-  #say(input, control) {
-    const value = /** @type {HTMLElement} */ (input.previousElementSibling);
-    value.textContent = this.text ? this.text + "▏" : this.#words(control);
+  #edited({ target }) {
+    if (!target.matches(".typed") || target.value === target.defaultValue) return;
+    const slider = target.parentElement?.nextElementSibling;
+    const control = this.#state.controls.find(({ name }) => name === slider?.getAttribute("name"));
+    if (!control || !isSlider(control)) return;
+    const text = target.value;
+    target.value = shown(control, this.#state.model.get(control.name)); // until the new value is drawn
+    this.#put(control, text);
   }
 
-  /** @param {FocusEvent & { target: HTMLInputElement }} event */
-  #leave(event) {
-    const [control, typed] = [controlOf(this.#state, event), this.text];
+  /** What was typed on a slider is dropped when it is left or moved. @param {{ target: HTMLInputElement }} event */
+  #drop(event) {
+    const [control, typed] = [controlOf(this.#state, /** @type {any} */ (event)), this.text];
     this.text = "";
-    if (typed && control && isSlider(control)) this.#say(event.target, control);
+    if (typed && control && isSlider(control)) {
+      fieldOf(event.target).value = shown(control, this.#state.model.get(control.name));
+    }
   }
 
   /**
@@ -105,9 +124,38 @@ export class Typing {
   listeners(root) {
     return [
       [root, "keydown", (event) => this.#key(event)],
-      [root, "focusout", (event) => this.#leave(event)],
+      [root, "change", (event) => this.#edited(event)],
+      [root, "focusout", (event) => this.#drop(event)],
+      [root, "input", (event) => this.#drop(event)],
+      [root, "focusin", ({ target }) => target.matches(".typed") && target.select()],
     ];
   }
+}
+
+/**
+ * A swipe that scrolls the page begins on a slider like one that moves it: what it moved is taken back.
+ * @param {HTMLElement} root
+ * @param {State} state
+ * @returns {Listener[]}
+ */
+export function swipeListeners(root, state) {
+  /** @type {Control | undefined} */
+  let touched;
+  /** @type {any} */
+  let before;
+  return [
+    [root, "pointerdown", (event) => {
+      touched = event.pointerType === "touch" ? controlOf(state, event) : undefined;
+      if (touched) before = state.model.get(touched.name);
+    }],
+    [root, "pointercancel", () => {
+      if (touched && isSlider(touched)) {
+        state.put(touched, before);
+        state.model.save_changes();
+      }
+      touched = undefined;
+    }],
+  ];
 }
 
 const CURSORS = { x: "ew-resize", y: "ns-resize", xy: "move" };
@@ -119,20 +167,23 @@ export class Pointer {
   #dragged = false;
   #screen;
   #state;
+  #light;
 
   /**
    * @param {Screen} screen
    * @param {State} state
+   * @param {(term: string | null) => void} light
    */
-  constructor(screen, state) {
+  constructor(screen, state, light) {
     this.#screen = screen;
     this.#state = state;
+    this.#light = light;
   }
 
   /** @param {PointerEvent} event */
   #down(event) {
     this.#held = this.#screen.place(event).handle;
-    this.#dragged = this.#held !== null;
+    this.#dragged = this.#screen.held = this.#held !== null;
     if (this.#held !== null) this.#screen.canvas.setPointerCapture(event.pointerId);
   }
 
@@ -141,6 +192,8 @@ export class Pointer {
     const { picture, canvas } = this.#screen;
     const { x, y, handle } = this.#screen.place(event);
     if (!picture) return;
+    const region = picture.regions.find(([, x0, y0, x1, y1]) => x >= x0 && x <= x1 && y >= y0 && y <= y1);
+    this.#light(this.#held === null ? region?.[0] ?? null : null);
     if (this.#held !== null) this.#state.set(picture.handles[this.#held].move(x, y));
     const over = picture.handles[this.#held ?? handle ?? -1];
     canvas.style.cursor = over ? CURSORS[over.axis] : picture.pick?.(x, y) ? "pointer" : "";
@@ -165,13 +218,17 @@ export class Pointer {
   /** @returns {Listener[]} */
   listeners() {
     const { canvas } = this.#screen;
-    const release = () => (this.#held = null);
+    const release = () => {
+      this.#held = null;
+      this.#screen.held = false;
+    };
     return [
       [canvas, "pointerdown", (event) => this.#down(event)],
       [canvas, "pointermove", (event) => this.#move(event)],
       [canvas, "click", (event) => this.#click(event)],
       [canvas, "pointerup", release],
       [canvas, "pointercancel", release],
+      [canvas, "pointerleave", () => this.#light(null)],
       [canvas, "touchstart", (event) => this.#touch(event)],
     ];
   }

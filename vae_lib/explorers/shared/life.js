@@ -1,34 +1,40 @@
 // Brings a card to life: every change of its state becomes a frame, with its picture, numbers and words.
 
+import { read, written } from "./address.js";
 import { outputText } from "./card.js";
-import { idle, isMenu, isPixels, isSlider, said, State, toSlider } from "./controls.js";
-import { formListeners, Pointer, Typing } from "./input.js";
+import { added, idle, isMenu, isPixels, isSlider, shown, State, toSlider } from "./controls.js";
+import { fieldOf, formListeners, Pointer, swipeListeners, Typing } from "./input.js";
 import { Easel } from "./pixels.js";
 import { Screen } from "./screen.js";
 
-/** @import { Control, Explorer, Listener, Model, Numbers, Pixels, Slider, Spec } from "./types.d.ts" */
+/** @import { Control, Explorer, Listener, Live, Model, Numbers, Pixels, Slider, Spec, Traits } from "./types.d.ts" */
 
 /** Where a page, JupyterLab, VS Code or Colab say that they are dark. */
 const MODES = ["class", "data-theme", "data-jp-theme-light", "theme"];
 
 /**
- * Brings a card to life and returns what takes it down again.
+ * Brings a card to life.
  * @param {HTMLElement} root
  * @param {Explorer} explorer
  * @param {Spec} spec
  * @param {any} data
  * @param {Model} model
+ * @returns {Live}
  */
 export function live(root, explorer, spec, data, model) {
   const life = new Life(root, explorer, spec, data, model);
   life.begin();
-  return () => life.end();
+  return life;
 }
 
 class Life {
   #pending = 0; // the frame that is asked for
   #moved = false; // has anything changed since the last frame?
   #talk = 0; // the timer of the words
+  /** @type {string | null} the term that stands out */
+  #lit = null;
+  /** @type {(numbers: Numbers | null, lit: string | null) => void} */
+  #told = () => {};
   #root;
   #explorer;
   #controls;
@@ -59,7 +65,7 @@ class Life {
     this.#model = model;
     this.#state = new State(controls, model);
     this.#screen = new Screen(root);
-    this.#typing = new Typing(this.#state, (control) => said(explorer, control, this.#state.read(), data));
+    this.#typing = new Typing(this.#state);
     const pixels = controls.find(isPixels);
     if (pixels) this.#easel = this.#easelOf(pixels);
     this.#listeners = this.#allListeners(pixels);
@@ -77,8 +83,8 @@ class Life {
 
   /** @param {Pixels} pixels */
   #easelOf(pixels) {
-    const shown = () => this.#explorer.pixels?.(this.#state.read(), this.#cache) ?? [];
-    return new Easel(this.#find(".pixels > div"), shown, (levels) => this.#painted(pixels, levels));
+    const levels = () => this.#explorer.pixels?.(this.#state.read(), this.#cache) ?? [];
+    return new Easel(this.#find(".pixels > div"), levels, (painted) => this.#painted(pixels, painted));
   }
 
   /**
@@ -95,12 +101,68 @@ class Life {
     const listeners = [
       ...formListeners(this.#root, this.#state, () => this.#schedule(), (levels) => pixels && this.#painted(pixels, levels)),
       ...this.#typing.listeners(this.#root),
-      ...new Pointer(this.#screen, this.#state).listeners(),
+      ...swipeListeners(this.#root, this.#state),
+      [this.#root, "click", ({ target }) => {
+        if (target.dataset?.do === "copy") this.#copy(target);
+        const task = this.#explorer.tasks?.[target.dataset?.task ?? -1];
+        const { steps } = this.#explorer;
+        const step = Number(target.dataset?.step);
+        if (steps && step) this.#state.set({ [steps]: this.#model.get(steps) + step });
+        if (task?.start) this.set({ ...read(this.#controls, ""), ...task.start });
+      }],
+      ...new Pointer(this.#screen, this.#state, (term) => this.light(term)).listeners(),
+      [this.#screen.canvas, "pointerup", () => this.#again()], // an axis may follow now
       [window, "beforeprint", () => this.#printing(true)], // at once, as the page is printed as it then is
       [window, "afterprint", () => this.#printing(false)],
       ...(this.#easel?.listeners() ?? []),
     ];
     return listeners.map(([target, kind, action]) => /** @type {const} */ ([target, kind, this.#guarded(action)]));
+  }
+
+  /** @param {string | null} term */
+  light(term) {
+    if (term === this.#lit) return;
+    this.#lit = term;
+    this.#again();
+  }
+
+  /** @param {(numbers: Numbers | null, lit: string | null) => void} told */
+  watch(told) {
+    this.#told = told;
+    this.#again();
+  }
+
+  get controls() {
+    return this.#controls;
+  }
+
+  /**
+   * Sets traits to exactly these values.
+   * @param {Traits} values
+   */
+  set(values) {
+    // menus come last, as a slider may put one back
+    for (const control of [...this.#controls].sort((a, b) => Number(isMenu(a)) - Number(isMenu(b)))) {
+      if (control.name in values) this.#state.put(control, values[control.name]);
+    }
+    this.#state.model.save_changes();
+  }
+
+  /**
+   * Sets the state that an address asks for; says in the card why if it cannot.
+   * @param {string} query
+   */
+  open(query) {
+    this.#guarded(() => this.set(read(this.#controls, query)))(new Event("open"));
+  }
+
+  /** Puts the address of this state into the address bar, and where it may into the clipboard. @param {HTMLElement} button */
+  async #copy(button) {
+    const part = written(this.#root.dataset.explorer ?? "", this.#controls, this.#state.read());
+    history.replaceState(null, "", "#" + part);
+    const copied = await navigator.clipboard?.writeText(location.href).then(() => true, () => false);
+    button.textContent = copied ? "Copied" : "See address";
+    setTimeout(() => (button.textContent = "Copy link"), 2000);
   }
 
   begin() {
@@ -146,6 +208,7 @@ class Life {
       if (ready || this.#moved || this.#screen.picture) {
         this.#paint(state, numbers);
         this.#report(state, numbers);
+        this.#told(numbers, this.#lit);
       } // otherwise the still picture stays, which shows the same numbers
       this.#moved = false;
       root.dataset.drawn = String(Number(root.dataset.drawn ?? 0) + 1);
@@ -162,7 +225,7 @@ class Life {
    * @param {Numbers | null} numbers
    */
   #paint(state, numbers) {
-    if (this.#screen.paint((picture) => this.#explorer.draw(picture, state, numbers, this.#cache))) return;
+    if (this.#screen.paint(this.#lit, (picture) => this.#explorer.draw(picture, state, numbers, this.#cache))) return;
     // hidden, as for a moment while JupyterLab changes its theme: drawn once it shows
     this.#resized.unobserve(this.#screen.image);
     this.#resized.observe(this.#screen.image);
@@ -178,17 +241,42 @@ class Life {
       if (isPixels(control)) this.#easel?.show();
       if (isSlider(control)) this.#reportSlider(control, state);
     }
-    for (const { name } of this.#explorer.outputs) {
-      const output = this.#find(`output[name="${name}"]`);
-      const words = outputText(this.#explorer, name, numbers);
-      if (output.textContent !== words) output.textContent = words;
+    const explorer = this.#explorer;
+    for (const { name } of explorer.outputs) {
+      const output = this.#write(`output[name="${name}"]`, outputText(explorer, name, numbers));
       if (numbers) output.dataset.value = numbers[name]; // all its digits
     }
     if (!numbers) return;
-    const words = this.#explorer.describe(state, numbers, this.#cache);
+    this.#tick(state, numbers);
+    this.#write(".status", explorer.status?.(state, this.#cache));
+    this.#write(".diff code", explorer.diff?.lines(state, this.#cache.data));
+    const words = explorer.describe(state, numbers, this.#cache);
     this.#screen.image.setAttribute("aria-label", words);
     clearTimeout(this.#talk); // only when nothing has changed for a while, so that a screen reader can follow
     this.#talk = window.setTimeout(() => (this.#find(".words").textContent = words), 300);
+  }
+
+  /**
+   * Puts words where they are not yet, so that nothing is announced twice.
+   * @param {string} selector
+   * @param {string} [words]
+   */
+  #write(selector, words) {
+    const place = this.#find(selector);
+    if (place && words !== undefined && place.textContent !== words) place.textContent = words;
+    return place;
+  }
+
+  /**
+   * A task that is done stays so.
+   * @param {any} state
+   * @param {Numbers} numbers
+   */
+  #tick(state, numbers) {
+    const items = this.#root.querySelectorAll(".tasks li");
+    this.#explorer.tasks?.forEach((task, i) => {
+      if (task.done(state, numbers)) items[i].classList.add("done");
+    });
   }
 
   /** @type {(control: Control) => any} */
@@ -201,14 +289,17 @@ class Life {
    * @param {any} state
    */
   #reportSlider(control, state) {
-    const element = this.#input(control);
-    const words = said(this.#explorer, control, state, this.#cache.data);
-    if (element.getAttribute("aria-valuetext") === words) return;
-    element.parentNode.classList.toggle("idle", idle(this.#explorer, control, state));
-    element.value = toSlider(control, state[control.name]);
-    element.setAttribute("aria-valuetext", words);
-    const typed = this.#typing.text && element === document.activeElement;
-    if (!typed) element.previousElementSibling.textContent = words;
+    const slider = this.#input(control);
+    const [number, more] = [shown(control, state[control.name]), added(this.#explorer, control, state, this.#cache.data)];
+    if (slider.getAttribute("aria-valuetext") === number + more) return;
+    slider.parentNode.classList.toggle("idle", idle(this.#explorer, control, state));
+    slider.value = toSlider(control, state[control.name]);
+    slider.setAttribute("aria-valuetext", number + more);
+    const field = fieldOf(slider);
+    /** @type {any} */ (field.nextElementSibling).textContent = more;
+    field.defaultValue = number; // what Escape brings back
+    const busy = field === document.activeElement || (this.#typing.text && slider === document.activeElement);
+    if (!busy) field.value = number;
   }
 
   /**

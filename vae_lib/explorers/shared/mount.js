@@ -1,9 +1,11 @@
 // Where cards come from: in a notebook they are built in the output of a cell, on the site they stand there already.
 
 import { card } from "./card.js";
+import { isSlider } from "./controls.js";
 import { live } from "./life.js";
+import { bindTerms } from "./terms.js";
 
-/** @import { Explorer, Model } from "./types.d.ts" */
+/** @import { Explorer, Live, Model } from "./types.d.ts" */
 
 let cards = 0;
 
@@ -22,12 +24,14 @@ export function mount(name, explorer, { model, el }) {
   root.dataset.explorer = name;
   const data = model.get("_data");
   root.innerHTML = card(explorer, spec, state, data, `explorer-${name}-live-${Date.now()}-${cards++}`);
+  root.querySelector("[data-do=copy]")?.remove(); // a notebook has no address for a state
   // Keys belong to the control that has the focus: JupyterLab would take arrows and Enter for its cells.
   for (const control of /** @type {NodeListOf<HTMLElement>} */ (root.querySelectorAll("input, select, button"))) {
     control.dataset.lmSuppressShortcuts = "true";
   }
   el.append(root);
-  return live(root, explorer, spec, data, model);
+  const life = live(root, explorer, spec, data, model);
+  return () => life.end();
 }
 
 /**
@@ -50,6 +54,83 @@ export async function wake(explorers) {
   };
   site.wakeExplorers();
   document.addEventListener("DOMContentLoaded", site.wakeExplorers);
+  const bindAll = () => {
+    for (const words of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("span.sets"))) bind(words);
+    for (const row of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(".terms"))) {
+      const root = cardOf(row.dataset.of ?? "", row);
+      if (root) bindTerms(row, explorers[row.dataset.of ?? ""], /** @type {Live} */ (lives.get(root)));
+    }
+  };
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", bindAll);
+  else bindAll();
+  window.addEventListener("hashchange", () => goTo(location.hash));
+}
+
+/** @type {Map<HTMLElement, Live>} the live cards of the page */
+const lives = new Map();
+
+/**
+ * The live card of an explorer; of several the one that is nearest to a place in the text.
+ * @param {string} name
+ * @param {Element} [near]
+ */
+function cardOf(name, near) {
+  const top = near?.getBoundingClientRect().top ?? 0;
+  const far = (/** @type {Element} */ root) => Math.abs(root.getBoundingClientRect().top - top);
+  return [...lives.keys()].filter((root) => root.dataset.explorer === name).sort((a, b) => far(a) - far(b))[0];
+}
+
+/**
+ * Brings a card into sight, also out of a closed aside.
+ * @param {HTMLElement} root
+ * @param {ScrollLogicalPosition} block
+ */
+function reveal(root, block) {
+  for (let fold = root.closest("details"); fold; fold = fold.parentElement?.closest("details") ?? null) fold.open = true;
+  root.scrollIntoView({ block });
+}
+
+/**
+ * An address such as #kl?mu=1 leads to this card in this state.
+ * @param {string} hash
+ */
+function goTo(hash) {
+  const [, name = "", query = ""] = /^#(\w+)\?(.*)$/.exec(hash) ?? [];
+  const root = cardOf(name);
+  if (!root) return;
+  reveal(root, "start");
+  lives.get(root)?.open(query);
+}
+
+/**
+ * Words of the text that set a card become a button, or for a range (sigma=0.1..2) get a slider behind them.
+ * @param {HTMLElement} words
+ */
+function bind(words) {
+  const [name, query] = (words.dataset.sets ?? "").split("?");
+  const [, key, low, high] = /^(\w+)=(.+)\.\.(.+)$/.exec(query) ?? [];
+  const control = document.createElement(key ? "input" : "button");
+  const set = (/** @type {(life: Live) => void} */ change) => {
+    const root = cardOf(name, words);
+    if (!root) return;
+    reveal(root, "nearest");
+    change(/** @type {Live} */ (lives.get(root)));
+  };
+  if (control instanceof HTMLInputElement) {
+    Object.assign(control, { type: "range", min: low, max: high, step: "any", ariaLabel: words.textContent });
+    control.addEventListener("input", () => set((life) => {
+      const whole = life.controls.some((trait) => trait.name === key && isSlider(trait) && trait.integer);
+      life.set({ [key]: whole ? Math.round(Number(control.value)) : Number(control.value) });
+    }));
+    words.append(control);
+  } else {
+    control.type = "button";
+    control.className = "sets";
+    if (words.querySelector(".math")) control.ariaLabel = query.replaceAll("=", " = ").replaceAll("&", ", ");
+    control.append(...words.childNodes);
+    control.addEventListener("click", () => set((life) => life.open(query)));
+    words.replaceWith(control);
+  }
 }
 
 /**
@@ -59,7 +140,8 @@ export async function wake(explorers) {
 function wakeOne(root, explorer) {
   try {
     const { spec, state, data } = JSON.parse(root.dataset.spec ?? "");
-    live(root, explorer, spec, data, modelOf(state));
+    lives.set(root, live(root, explorer, spec, data, modelOf(state)));
+    if (location.hash.startsWith(`#${root.dataset.explorer}?`)) goTo(location.hash);
   } catch (error) {
     console.warn(error);
     const fault = /** @type {HTMLElement | null} */ (root.querySelector(".fault"));

@@ -12,6 +12,15 @@ export const COLORS = ["prior", "approximate", "likelihood", "posterior", "ink",
 export class Picture {
   /** @type {((x: number, y: number) => Traits | null) | undefined} what a click beside all handles sets */
   pick;
+  /** @type {string | null} the term that stands out */
+  lit = null;
+  /** @type {[term: string, x0: number, y0: number, x1: number, y1: number][]} where the terms are */
+  regions = [];
+  /** @type {Point | undefined} the ends of the axis that follows the state */
+  ends;
+  /** @type {[left: number, top: number, size: number] | undefined} where the control of pixels lies */
+  tile;
+  held = false; // does the reader hold a handle?
 
   /**
    * @param {Pen} ctx
@@ -86,6 +95,15 @@ export class Picture {
   }
 
   /**
+   * How dense a term of the equation is drawn, which fills this rectangle: a pointer there lets it stand out.
+   * @type {(term: string, x0: number, y0: number, x1: number, y1: number) => number}
+   */
+  term(term, x0, y0, x1, y1) {
+    this.regions.push([term, Math.min(x0, x1), Math.min(y0, y1), Math.max(x0, x1), Math.max(y0, y1)]);
+    return this.lit === null || this.lit === term ? 1 : 0.25;
+  }
+
+  /**
    * Many rectangles [x, y, width, height] in one call of fill().
    * @param {[number, number, number, number][]} boxes
    * @param {string} color
@@ -102,21 +120,38 @@ export class Picture {
 
   /**
    * A rectangle that differs from a filled one without its colour, too.
-   * @type {(x0: number, y0: number, x1: number, y1: number, color: string) => void}
+   * @type {(x0: number, y0: number, x1: number, y1: number, color: string, alpha?: number) => void}
    */
-  hatched(x0, y0, x1, y1, color) {
+  hatched(x0, y0, x1, y1, color, alpha = 1) {
     [x0, x1] = [Math.min(x0, x1), Math.max(x0, x1)];
     [y0, y1] = [Math.min(y0, y1), Math.max(y0, y1)];
     const height = y1 - y0;
     for (let x = x0 - height + 4; x < x1; x += 7) {
       const [start, end] = [Math.max(x, x0), Math.min(x + height, x1)];
-      this.stroke([[start, y1 - (start - x)], [end, y1 - (end - x)]], color, { width: 1.2 });
+      this.stroke([[start, y1 - (start - x)], [end, y1 - (end - x)]], color, { width: 1.2, alpha });
     }
-    this.frame(x0, y0, x1, y1, color, { width: 1.5 });
+    this.frame(x0, y0, x1, y1, color, { width: 1.5, alpha });
   }
 
   /**
-   * Words of several colours [[words, color], …] in one line; the still picture guesses their widths.
+   * How wide words are; the still picture guesses it.
+   * @param {string} words
+   */
+  measure(words) {
+    return this.ctx.measureText?.(words).width ?? 6.9 * words.length;
+  }
+
+  /**
+   * The first of several wordings that is no wider than the room; the last if none is.
+   * @param {number} room
+   * @param {string[]} wordings
+   */
+  fitting(room, ...wordings) {
+    return wordings.find((words) => this.measure(words) <= room) ?? wordings[wordings.length - 1];
+  }
+
+  /**
+   * Words of several colours [[words, color], …] in one line.
    * @param {number} x
    * @param {number} y
    * @param {[words: string, color: string][]} parts
@@ -124,8 +159,29 @@ export class Picture {
   phrase(x, y, parts) {
     for (const [words, color] of parts) {
       this.text(x, y, words, color);
-      x += this.ctx.measureText?.(words).width ?? 6.9 * words.length;
+      x += this.measure(words);
     }
+  }
+
+  /**
+   * Square images of the same size at whole places, each pixel as strong as its number from 0 to 1.
+   * @param {[left: number, top: number, strengths: ArrayLike<number>][]} images
+   * @param {number} size
+   * @param {string} color
+   */
+  images(images, size, color, alpha = 1) {
+    /** @type {[number, number, number, number][][]} */
+    const levels = Array.from({ length: 17 }, () => []); // all squares of a level are drawn at once
+    for (const [left, top, strengths] of images) {
+      const side = Math.sqrt(strengths.length);
+      const edge = (/** @type {number} */ i) => Math.round((i * size) / side); // whole, so that neighbours touch
+      for (let i = 0; i < strengths.length; i++) {
+        const [column, row] = [i % side, Math.floor(i / side)];
+        const [x, y] = [edge(column), edge(row)];
+        levels[Math.round(16 * strengths[i])].push([left + x, top + y, edge(column + 1) - x, edge(row + 1) - y]);
+      }
+    }
+    levels.forEach((boxes, level) => level && boxes.length && this.rects(boxes, color, (alpha * level) / 16));
   }
 
   /**
@@ -197,6 +253,15 @@ export class Picture {
     this.handles.push({ x, y, axis, move });
   }
 
+  /**
+   * The ends of an axis that follows the state; it stands still while a handle is held, which is dragged along it.
+   * @param {Point} ends
+   */
+  follow(ends) {
+    if (!this.held || !this.ends) this.ends = ends;
+    return this.ends;
+  }
+
   /** @param {Axes} axes */
   panel(axes) {
     return new Panel(this, axes);
@@ -260,10 +325,15 @@ export class Panel {
     const { picture, left, right, bottom } = this;
     const { muted } = picture.color;
     picture.stroke([[left, bottom], [right, bottom]], muted, { width: 1 });
+    let free = 0;
     for (const tick of ticks) {
       const [v, words] = Array.isArray(tick) ? tick : [tick, minus(tick)];
       picture.stroke([[this.x(v), bottom], [this.x(v), bottom + 4]], muted, { width: 1 });
-      picture.text(this.x(v), bottom + 13, words, muted, "center");
+      const half = picture.measure(words) / 2;
+      const center = Math.min(picture.width - half, Math.max(half, this.x(v))); // not cut by the picture
+      if (center - half < free) continue; // nor over those before
+      picture.text(center, bottom + 13, words, muted, "center");
+      free = center + half + 4;
     }
   }
 
@@ -294,7 +364,7 @@ export class Panel {
   }
 
   /**
-   * Points of the curve y = f(x), one for every other pixel.
+   * Points of the curve y = f(x): one for every other pixel, and more where it bends.
    * @param {(x: number) => number} f
    * @param {Point} [over] from where to where; the whole axis, unless given
    * @returns {Point[]}
@@ -302,10 +372,15 @@ export class Panel {
   points(f, [low, high] = this.domain) {
     const [start, end] = [this.x(low), this.x(high)];
     const steps = Math.max(1, Math.round(Math.abs(end - start) / 2));
-    return Array.from({ length: steps + 1 }, (_, i) => {
-      const px = start + ((end - start) * i) / steps;
-      return [px, this.y(f(this.atX(px)))];
-    });
+    const at = (/** @type {number} */ px) => /** @type {Point} */ ([px, this.y(f(this.atX(px)))]);
+    /** @type {(a: Point, b: Point, depth: number) => Point[]} the points after a, up to b */
+    const way = (a, b, depth) => {
+      const middle = at((a[0] + b[0]) / 2);
+      const bent = depth > 0 && Math.abs(middle[1] - (a[1] + b[1]) / 2) > 0.5;
+      return bent ? [...way(a, middle, depth - 1), ...way(middle, b, depth - 1)] : [b];
+    };
+    const coarse = Array.from({ length: steps + 1 }, (_, i) => at(start + ((end - start) * i) / steps));
+    return coarse.flatMap((point, i) => (i ? way(coarse[i - 1], point, 4) : [point]));
   }
 
   /**

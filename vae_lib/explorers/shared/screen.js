@@ -4,6 +4,8 @@ import { COLORS, Picture } from "./picture.js";
 
 /** @import { Handle } from "./types.d.ts" */
 
+const TEXT = 15; // the size of a card's text, in pixels, for which pictures are laid out
+
 /**
  * The handle nearest to a place, if it is within reach.
  * @param {Handle[]} handles
@@ -23,6 +25,8 @@ export class Screen {
   picture;
   /** @type {Record<string, string>} */
   #color = {};
+  held = false; // does the reader hold a handle?
+  #scale = 1; // of the picture, by the size that the reader gave to text
   #root;
   #ctx;
   #layer;
@@ -44,20 +48,27 @@ export class Screen {
   }
 
   /**
-   * Paints with draw(picture); false where the card is hidden and has no size.
+   * Paints with draw(picture), where one term may stand out; false where the card is hidden and has no size.
+   * @param {string | null} lit
    * @param {(picture: Picture) => void} draw
    */
-  paint(draw) {
+  paint(lit, draw) {
     const { canvas, image } = this;
     if (!canvas.isConnected) image.replaceChildren(canvas);
-    const [width, height, dense] = [image.clientWidth, image.clientHeight, window.devicePixelRatio || 1];
+    const [width, height] = [image.clientWidth, image.clientHeight];
     if (!width || !height) return false;
+    const dense = window.devicePixelRatio || 1;
     const [across, down] = [Math.round(width * dense), Math.round(height * dense)];
     if (canvas.width !== across || canvas.height !== down) Object.assign(canvas, { width: across, height: down });
-    this.#ctx.setTransform(dense, 0, 0, dense, 0, 0);
-    this.picture = new Picture(this.#ctx, width, height, this.#color, this.#layer);
-    draw(this.picture);
-    canvas.handles = this.picture.handles; // for tests
+    this.#scale = parseFloat(getComputedStyle(image).fontSize) / TEXT || 1;
+    const scale = dense * this.#scale;
+    this.#ctx.setTransform(scale, 0, 0, scale, 0, 0);
+    const picture = new Picture(this.#ctx, width / this.#scale, height / this.#scale, this.#color, this.#layer);
+    Object.assign(picture, { lit, held: this.held, ends: this.picture?.ends });
+    this.picture = picture;
+    draw(picture);
+    picture.tile?.forEach((value, i) => this.#root.style.setProperty(["--left", "--top", "--size"][i], String(value)));
+    Object.assign(canvas, { handles: picture.handles, tile: picture.tile }); // for tests
     return true;
   }
 
@@ -67,7 +78,7 @@ export class Screen {
    */
   place({ clientX, clientY, pointerType }) {
     const box = this.canvas.getBoundingClientRect();
-    const [x, y] = [clientX - box.left, clientY - box.top];
+    const [x, y] = [(clientX - box.left) / this.#scale, (clientY - box.top) / this.#scale];
     return { x, y, handle: nearest(this.picture?.handles ?? [], x, y, pointerType === "mouse" ? 18 : 30) };
   }
 }

@@ -5,6 +5,7 @@ import { createInterface } from "node:readline";
 import { card, readied } from "./card.js";
 import { COLORS, Picture } from "./picture.js";
 import { Recorder } from "./recorder.js";
+import { termsHTML } from "./terms.js";
 
 /** @import { Explorer } from "./types.d.ts" */
 
@@ -29,5 +30,6 @@ function still(explorer, state, data, id) {
 for await (const line of createInterface({ input: process.stdin })) {
   const { name, spec, state, data, id } = JSON.parse(line);
   const { explorer } = await import(`../${name}.js`);
-  console.log(JSON.stringify(card(explorer, spec, state, data, id, still(explorer, state, data, id))));
+  const terms = termsHTML(explorer, name, explorer.numbers(state, readied(explorer, state, data)));
+  console.log(JSON.stringify([card(explorer, spec, state, data, id, still(explorer, state, data, id)), terms]));
 }

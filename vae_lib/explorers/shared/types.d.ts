@@ -57,6 +57,31 @@ export interface Explorer<S = any, N = any, C = any, Drawn = N> {
   say?: Record<string, (value: number, data: any) => string>; // added to the value of a slider
   pixels?(state: S, cache: C): number[]; // the grey levels that the control of pixels shows
   painted?: Partial<S>; // set together with the pixels
+  tasks?: Task<S, N>[];
+  steps?: keyof S & string; // the trait that the buttons Previous and Next change
+  status?(state: S, cache: C): string; // a line beside the buttons
+  // lines of code below the controls, and the longest of them, for which the card reserves room
+  diff?: { lines(state: S, data: any): string; room(data: any): string };
+  equation?: { number: string; lead: string; terms: [sign: string, output: string, words: string][] };
+}
+
+// A short task below the question, which ticks itself when its condition holds. A button sets its `start`, if it has
+// one. At `reach` it holds, which a test tries; not when the explorer opens, nor at its start.
+export interface Task<S = any, N = any> {
+  words: string;
+  done(state: S, numbers: N): boolean;
+  reach: Partial<S>;
+  start?: Partial<S>;
+}
+
+// What a page does with a card: sets its state to what an address says, and takes it down.
+export interface Live {
+  controls: Control[];
+  open(query: string): void;
+  set(values: Traits): void;
+  light(term: string | null): void; // lets one term of the equation stand out, or none
+  watch(told: (numbers: Numbers | null, lit: string | null) => void): void; // after each frame
+  end(): void;
 }
 
 // What a picture needs of a canvas context; still.mjs has another that writes SVG.

@@ -1,0 +1,109 @@
+// What explorers draw at the ends of their sliders: curves with their peaks, axes that follow, what leaves a frame.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { explorer as kl } from "../../vae_lib/explorers/kl.js";
+import { explorer as rateDistortion } from "../../vae_lib/explorers/rate_distortion.js";
+import { explorer as reparameterization } from "../../vae_lib/explorers/reparameterization.js";
+import { readied } from "../../vae_lib/explorers/shared/card.js";
+import { COLORS, Picture } from "../../vae_lib/explorers/shared/picture.js";
+import { explorer as whichBug } from "../../vae_lib/explorers/which_bug.js";
+import { LoggingPen } from "./pen.mjs";
+
+const color = Object.fromEntries(COLORS.map((name) => [name, name]));
+
+/** @type {(explorer: any, state: any, data?: any, width?: number) => { pen: LoggingPen, picture: Picture }} */
+function drawn(explorer, state, data = {}, width = 690) {
+  const cache = readied(explorer, state, data);
+  const pen = new LoggingPen();
+  const picture = new Picture(pen, width, width < 520 ? explorer.narrow : explorer.height, color);
+  explorer.draw(picture, state, explorer.numbers(state, cache), cache);
+  return { pen, picture };
+}
+
+/** @type {(pen: LoggingPen, tone: string) => number[][][]} the curves of a colour: lines of many points */
+const curves = (pen, tone) => pen.marks
+  .filter(({ kind, points, color: paint }) => kind === "stroke" && paint === tone && points.length > 50)
+  .map(({ points }) => points);
+
+test("the peak of the narrowest q is as high as its handle", () => {
+  for (const width of [250, 306, 690]) {
+    for (const mu of [-1, 0.333, 2.5]) {
+      const state = { mu, sigma: 0.05, num_samples: 10, seed: 1 };
+      for (const { pen, picture } of [drawn(reparameterization, state, {}, width), drawn(kl, { mu, sigma: 0.1 }, {}, width)]) {
+        const peak = Math.min(...curves(pen, "approximate")[0].map(([, y]) => y));
+        assert.ok(Math.abs(peak - picture.handles[0].y) < 1, `${peak} is not ${picture.handles[0].y}`);
+      }
+    }
+  }
+});
+
+test("the area under the integrand is the KL at all ends of the sliders", () => {
+  for (const mu of [-3, 0, 3]) {
+    for (const sigma of [0.1, 1, 3]) {
+      const { pen, picture } = drawn(kl, { mu, sigma });
+      const [low, high] = /** @type {number[]} */ (picture.ends);
+      const [first, second] = picture.handles;
+      const scale = sigma / (second.x - first.x); // of z, per pixel
+      const left = first.x - (mu - low) / scale;
+      assert.ok(Math.abs(left - 40) < 1 && low <= -6 && high >= 6);
+      // the last curve is the integrand; its ticks tell how high a pixel is
+      const ticks = pen.marks.filter(({ kind, align, words }) => kind === "text" && align === "right" && words !== "p(z)");
+      const values = ticks.map(({ words, points: [[, y]] }) => [Number(String(words).replace("−", "-")), y]);
+      const zero = values.filter(([value]) => value === 0)[1];
+      const [value, y] = values[values.indexOf(zero) + 1];
+      const points = curves(pen, "approximate")[1];
+      let area = 0;
+      for (let i = 1; i < points.length; i++) {
+        area += (points[i][0] - points[i - 1][0]) * (zero[1] - (points[i][1] + points[i - 1][1]) / 2);
+      }
+      const wanted = kl.numbers({ mu, sigma }, {}).kl;
+      const found = (area * scale * value) / (zero[1] - y);
+      assert.ok(Math.abs(found - wanted) < 0.01 * wanted + 1e-3, `at ${mu}, ${sigma}: ${found} is not ${wanted}`);
+    }
+  }
+});
+
+/** @type {(nll: number[], kl: number[]) => any} a game with one program beside the right one */
+const game = (nll, klTerm) => ({ cases: [
+  { code: "right", title: "nothing is wrong", lines: [], nll: nll.map(() => 20), kl: nll.map(() => 3) },
+  { code: "bug", title: "a bug", lines: ["a", "b"], nll, kl: klTerm },
+].map((run) => ({ ...run, reconstruction: -20, per_dimension: [1, 2], samples: Array(6).fill("0".repeat(64)) })) });
+
+test("a curve that diverges leaves its frame, and words tell where to", () => {
+  const nll = Array.from({ length: 60 }, (_, i) => (i < 20 ? 30 - i : 10 * 2 ** (i - 19)));
+  const klTerm = nll.map(() => -1e27);
+  for (const width of [250, 690]) {
+    const { pen, picture } = drawn(whichBug, { case: 2, epoch: 60, guess: "none" }, game(nll, klTerm), width);
+    const words = pen.marks.filter(({ kind }) => kind === "text").map((mark) => mark.words);
+    assert.ok(words.includes("reconstruction ↑ 1·10¹³") && words.includes("KL ↓ −1·10²⁷"), words.join());
+    const [curve] = curves(pen, "likelihood");
+    const [top, ...rest] = curve.map(([, y]) => y).filter((y) => y < 0);
+    assert.ok(top < 0 && rest.length > 30, "far above the picture, where the clip of the panel cuts it");
+    assert.ok(curve.every(([, y]) => Number.isFinite(y) && Math.abs(y) < 1e6), "a canvas can draw it");
+    assert.ok(curves(pen, "approximate")[0].every(([, y]) => y > picture.height), "never in the frame");
+  }
+});
+
+test("curves that stay in the frame keep their names beside them", () => {
+  const nll = Array.from({ length: 60 }, (_, i) => 40 - i / 3);
+  const { pen } = drawn(whichBug, { case: 2, epoch: 60, guess: "none" }, game(nll, nll.map(() => 5)));
+  const words = pen.marks.filter(({ kind }) => kind === "text").map((mark) => mark.words);
+  assert.ok(words.includes("reconstruction") && words.includes("KL"));
+  assert.ok(!words.some((text) => /[↑↓]/.test(String(text))));
+});
+
+test("a click on a dot chooses its run, one far from all nothing", () => {
+  const image = btoa("\0".repeat(32));
+  const runs = [[0.1, 12, 1], [0.3, 6, 3], [0.5, 3, 4.5], [1, 0.2, 7]].map(([sigma, nats, distortion]) =>
+    ({ sigma, distortion, kl: [nats, 0], means: image, samples: image }));
+  const data = { pixels: 4, originals: image, runs };
+  for (const width of [250, 306, 571, 690]) {
+    const { pen, picture } = drawn(rateDistortion, { run: 1 }, data, width);
+    const dots = pen.marks.flatMap(({ color: paint, circles }) => (paint === "ink" ? circles : []));
+    assert.equal(dots.length, runs.length);
+    dots.forEach(([x, y], i) => assert.deepEqual(picture.pick?.(x + 3, y - 4), { run: i + 1 }));
+    assert.equal(picture.pick?.(dots[0][0], dots[3][1]), null);
+  }
+});

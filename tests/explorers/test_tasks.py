@@ -1,0 +1,44 @@
+"""The tasks of an explorer: none is done when it opens, and each can be done by the controls."""
+
+from __future__ import annotations
+
+import pytest
+from asking import answers
+
+from vae_lib.explorers import EXPLORERS
+
+# which_bug is a game of its own.
+WITHOUT = {"which_bug"}
+each_explorer = pytest.mark.parametrize("name", [name for name in EXPLORERS if name not in WITHOUT])
+
+
+def tasks(name: str) -> list[dict]:
+    return answers(name, [])["tasks"]
+
+
+@each_explorer
+def test_there_are_two_to_four_short_tasks(name: str):
+    words = [task["words"] for task in tasks(name)]
+    assert 2 <= len(words) <= 4
+    assert all(len(text) <= 80 and text.endswith((".", "?")) for text in words)
+
+
+@each_explorer
+def test_no_task_is_done_when_the_explorer_opens(name: str):
+    (opening,) = answers(name, [EXPLORERS[name]().state()])["answers"]
+    assert opening["done"] == [False] * len(opening["done"])
+
+
+@each_explorer
+def test_every_task_can_be_done_and_not_where_it_starts(name: str):
+    """Its `reach` is a state that the traits allow, and that a slider can stand at."""
+    opening = EXPLORERS[name]().state()
+    for number, task in enumerate(tasks(name)):
+        start, reach = opening | task.get("start", {}), opening | task["reach"]
+        EXPLORERS[name](**start), EXPLORERS[name](**reach)
+        for key, value in task["reach"].items():
+            trait = EXPLORERS[name].parameters()[key]
+            if hasattr(trait, "step") and not trait.log:
+                assert (value / trait.step) == pytest.approx(round(value / trait.step)), key
+        before, after = answers(name, [start, reach])["answers"]
+        assert (before["done"][number], after["done"][number]) == (False, True), task["words"]
