@@ -121,6 +121,7 @@ def test_a_run_that_is_killed_loses_nothing_and_grades_nothing_twice(folder: Pat
         assert not list((folder / "tmp").glob("grading-*"))
     stored = {path: path.stat().st_mtime_ns for path in (folder / "out" / "results").glob("*.json")}
     assert 1 <= len(stored) < len(NAMES)
+    first = {path: json.loads(path.read_text(encoding="utf-8")) for path in stored}
     deadline = time.monotonic() + 60
     while True:  # the lock is free when the last process of the killed run has ended
         try:
@@ -130,7 +131,9 @@ def test_a_run_that_is_killed_loses_nothing_and_grades_nothing_twice(folder: Pat
             assert "another grader" in str(error) and time.monotonic() < deadline
             time.sleep(1)
     assert {name: row["total"] for name, row in rows(folder).items()} == dict.fromkeys(NAMES, "6")
-    assert {path: path.stat().st_mtime_ns for path in stored} == stored
+    # On a busy machine the first student may have run out of time, and is then graded again.
+    whole = {path: at for path, at in stored.items() if first[path]["status"] == "graded"}
+    assert {path: path.stat().st_mtime_ns for path in whole} == whole
 
 
 def test_a_full_disk_stops_the_run_and_the_next_one_goes_on(folder: Path, monkeypatch):
