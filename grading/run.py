@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
-import multiprocessing
+import multiprocessing.util
+import os
 import re
 import shutil
 import tempfile
@@ -29,6 +30,7 @@ from grading.worker import CONFIG, ENDED, MARK, Limits, work
 
 RUNS = 4  # of one notebook, each without the cell that ended Python in the run before
 NEEDED = 50 * 2**20  # bytes free on a disk; with less, what is written may be cut off
+LONGEST_TEMPORARY = 70  # bytes of a path; 107 without /pymp-…/listener-… behind it, and some to spare
 stopping = threading.Event()  # set when the command is told to end: no notebook is run on
 
 
@@ -43,6 +45,7 @@ def grade_all(
         OSError: a disk is full. What was graded until then is stored.
     """
     stopping.clear()
+    _keep_sockets_short()
     known = course.results()
     with ThreadPoolExecutor(jobs) as pool:
         pending = {}
@@ -98,6 +101,21 @@ class Run:
     cell: tuple[str, str] = ("", "")
     ended: bool = False
     facts: list[dict] = field(default_factory=list)
+
+
+def _keep_sockets_short() -> None:
+    """Let the sockets of the processes lie in /tmp where the path of TMPDIR is too long for a socket.
+
+    The system allows 107 bytes. Python chooses the folder once, when it is asked for first; from 3.14 on it
+    does so by itself.
+    """
+    chosen = tempfile.gettempdir()
+    if len(os.fsencode(chosen)) > LONGEST_TEMPORARY:
+        tempfile.tempdir = "/tmp"
+        try:
+            multiprocessing.util.get_temp_dir()
+        finally:
+            tempfile.tempdir = chosen
 
 
 def _grade(course: Course, result: Result, repaired: Repaired, limits: Limits) -> None:

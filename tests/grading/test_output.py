@@ -100,12 +100,14 @@ def test_a_folder_that_was_left_while_it_was_laid_out_is_laid_out_again(folder: 
 
 @pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGTERM])
 def test_a_run_that_is_killed_loses_nothing_and_grades_nothing_twice(folder: Path, kind: int):
+    """In a temporary folder whose path is too long for a socket, too."""
     add(folder, *NAMES[1:])
-    (folder / "tmp").mkdir()
+    temporary = folder / ("temporary" * 12)
+    temporary.mkdir()
     process = subprocess.Popen(
         [sys.executable, "-m", "grading", *grade(folder)],
         cwd=toy.ROOT,
-        env=os.environ | {"TMPDIR": str(folder / "tmp")},
+        env=os.environ | {"TMPDIR": str(temporary)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -118,10 +120,9 @@ def test_a_run_that_is_killed_loses_nothing_and_grades_nothing_twice(folder: Pat
     assert process.returncode
     if kind == signal.SIGTERM:
         assert "told to end; what was graded is stored" in said
-        assert not list((folder / "tmp").glob("grading-*"))
+        assert not list(temporary.glob("grading-*"))
     stored = {path: path.stat().st_mtime_ns for path in (folder / "out" / "results").glob("*.json")}
     assert 1 <= len(stored) < len(NAMES)
-    first = {path: json.loads(path.read_text(encoding="utf-8")) for path in stored}
     deadline = time.monotonic() + 60
     while True:  # the lock is free when the last process of the killed run has ended
         try:
@@ -131,9 +132,7 @@ def test_a_run_that_is_killed_loses_nothing_and_grades_nothing_twice(folder: Pat
             assert "another grader" in str(error) and time.monotonic() < deadline
             time.sleep(1)
     assert {name: row["total"] for name, row in rows(folder).items()} == dict.fromkeys(NAMES, "6")
-    # On a busy machine the first student may have run out of time, and is then graded again.
-    whole = {path: at for path, at in stored.items() if first[path]["status"] == "graded"}
-    assert {path: path.stat().st_mtime_ns for path in whole} == whole
+    assert {path: path.stat().st_mtime_ns for path in stored} == stored
 
 
 def test_a_full_disk_stops_the_run_and_the_next_one_goes_on(folder: Path, monkeypatch):
