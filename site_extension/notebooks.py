@@ -6,11 +6,13 @@ import json
 import logging
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 from jupyter_cache import get_cache
 from jupyter_cache.executors import load_executor
+from sphinx.errors import ExtensionError
 
 
 def cache_folder(root):
@@ -26,8 +28,24 @@ def cache_folder(root):
     return root / "_build" / "notebook_cache" / digest.hexdigest()[:16]
 
 
+def require_this_library(root):
+    """Stop if a notebook would import another vae_lib: its numbers would be kept as those of this one."""
+    find = (
+        "import importlib.util as u; spec = u.find_spec('vae_lib'); print(spec.origin if spec else 'nowhere')"
+    )
+    command = [sys.executable, "-c", find]
+    found = subprocess.run(command, cwd=sys.prefix, capture_output=True, text=True, check=True).stdout.strip()
+    ours = root / "vae_lib" / "__init__.py"
+    if ours.is_file() and Path(found).resolve() != ours.resolve():
+        raise ExtensionError(
+            f"the notebooks would import vae_lib from {found}, not from {root / 'vae_lib'}: "
+            "install this one (pip install --no-deps -e .) and look at PYTHONPATH"
+        )
+
+
 def choose_cache(app, config):
     """Keep executed notebooks in the folder of the current vae_lib, and remove those of an older one."""
+    require_this_library(Path(app.srcdir))
     current = cache_folder(Path(app.srcdir))
     for other in current.parent.glob("*"):
         if other != current:

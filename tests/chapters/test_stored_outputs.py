@@ -14,8 +14,9 @@ import nbformat
 import pytest
 from jupyter_cache import get_cache
 from nbval.plugin import IPyNbFile, coalesce_streams, nocolors
+from sphinx.errors import ExtensionError
 
-from site_extension.notebooks import cache_folder
+from site_extension.notebooks import cache_folder, require_this_library
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = sorted((ROOT / "book").glob("[0-9][0-9]_*.ipynb"))
@@ -119,3 +120,11 @@ def test_a_changed_library_needs_a_new_build(tmp_path: Path):
         (tmp_path / file).write_text("changed")
         seen.add(cache_folder(tmp_path))
         assert len(seen) == number, file
+
+
+def test_another_library_is_refused_and_not_kept_as_this_one(tmp_path: Path):
+    (tmp_path / "vae_lib").mkdir()
+    (tmp_path / "vae_lib" / "__init__.py").touch()
+    with pytest.raises(ExtensionError, match=r"would import vae_lib from .*, not from .*vae_lib: install"):
+        require_this_library(tmp_path)
+    require_this_library(ROOT)

@@ -72,11 +72,11 @@ def states(name: str) -> list[dict]:
     slow = "seed" in traits  # a hundred thousand draws for each state
     grid = list(itertools.product(*(places(trait) for key, trait in traits.items() if key != "seed")))
     generator = random.Random(name)
-    if len(grid) > 300:
-        grid = generator.sample(grid, 300)
+    if len(grid) > 150:
+        grid = generator.sample(grid, 150)
     keys = [key for key in traits if key != "seed"]
     found = [opening | dict(zip(keys, point, strict=True)) for point in (grid[::3] if slow else grid)]
-    for _ in range(8 if slow else 200):
+    for _ in range(8 if slow else 60):
         found.append({key: somewhere(trait, generator) for key, trait in traits.items()})
     return [opening, *found]
 

@@ -186,6 +186,13 @@ def _is_users(value: object) -> bool:
     return isinstance(value, (nn.Module, *FOLLOWED)) or not _is_foreign(type(value))
 
 
+@functools.cache
+def _has_device() -> bool:
+    """Is there a device with a generator of its own?"""
+    kinds = (torch.cuda, getattr(torch, "xpu", torch.cuda), torch.backends.mps)
+    return any(kind.is_available() for kind in kinds)
+
+
 class generators_kept:
     """A context after which the global generators of torch, numpy and random are as before, on every
     device.
@@ -207,7 +214,10 @@ class generators_kept:
     @staticmethod
     def seed(seed: int) -> None:
         """The same numbers from all global generators for the same seed."""
-        torch.manual_seed(seed)
+        if _has_device():
+            torch.manual_seed(seed)
+        else:  # torch.manual_seed would, for devices that are not there, write down the stack of each call: slow
+            torch.default_generator.manual_seed(seed)
         random.seed(seed)
         if "numpy" in sys.modules:
             sys.modules["numpy"].random.seed(seed % 2**32)
