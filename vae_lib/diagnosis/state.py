@@ -216,7 +216,7 @@ class generators_kept:
         """The same numbers from all global generators for the same seed."""
         if _has_device():
             torch.manual_seed(seed)
-        else:  # torch.manual_seed would, for devices that are not there, write down the stack of each call: slow
+        else:  # torch.manual_seed is slow here: it notes the stack for devices that are not there
             torch.default_generator.manual_seed(seed)
         random.seed(seed)
         if "numpy" in sys.modules:
