@@ -5,6 +5,7 @@ import html
 import json
 import re
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 from docutils import nodes
@@ -26,9 +27,20 @@ DRAW = base.SHARED / "still.mjs"
 
 
 def write(folder: Path):
-    """Write the minified script of all explorers and their stylesheet into `folder`, a part of the site."""
-    (folder / "explorers.js").write_text(shortened(base.site_script(EXPLORERS)), encoding="utf-8")
+    """Write the minified scripts of all explorers and their stylesheet into `folder`, a part of the site."""
+    for name, text in scripts(EXPLORERS).items():
+        (folder / name).write_text(shortened(text), encoding="utf-8")
+    for cls in EXPLORERS.values():
+        for name, text in cls.assets().items():
+            (folder / name).write_text(text, encoding="utf-8")
     (folder / "explorers.css").write_text(base.STYLE, encoding="utf-8")
+
+
+def scripts(names: Iterable[str]) -> dict[str, str]:
+    """Name → text of the scripts: one for the explorers together, and one for each that has its own."""
+    own = [name for name in names if EXPLORERS[name].own_script]
+    together = base.site_script(name for name in names if name not in own)
+    return {"explorers.js": together} | {f"{name}.js": base.own_script(name) for name in own}
 
 
 def shortened(script: str) -> str:
@@ -70,10 +82,11 @@ def place_cards(app, pagename, templatename, context, doctree):
     for name, state, data in STUB.findall(context.get("body", "")):
         state, data = (json.loads(html.unescape(text or "{}")) for text in (state, data))
         explorer = EXPLORERS[name](_data=data, **state)
-        cards.append(explorer.card() | {"id": f"explorer-{name}-{len(cards)}"})
+        still = {"id": f"explorer-{name}-{len(cards)}", "still": explorer.still()}
+        cards.append(explorer.card() | still)
     if not cards:
         return
-    drawn = list(zip(cards, draw(cards), strict=True))
+    drawn = list(zip(cards, draw([card | {"data": card["still"]} for card in cards]), strict=True))
     rows = {card["name"]: row for card, (_, row) in drawn}
 
     def place(_):
@@ -86,6 +99,10 @@ def place_cards(app, pagename, templatename, context, doctree):
     context["body"] = ROW.sub(lambda here: rows.get(here[1], ""), body)
     app.add_css_file("explorers.css")
     app.add_js_file("explorers.js", loading_method="async")
+    for name in dict.fromkeys(card["name"] for card in cards):
+        if EXPLORERS[name].own_script:
+            for file in (f"{name}.js", *EXPLORERS[name].assets()):
+                app.add_js_file(file, loading_method="async")
 
 
 def mark_equations(app, doctree, docname):

@@ -168,7 +168,7 @@ PAGE = """<!DOCTYPE html>
 <style>body {{ margin: 0; background: var(--paper); }}</style>
 <link rel="stylesheet" href="cards.css">
 <script src="faces.js"></script>
-<script src="cards.js" async></script>
+{scripts}
 <main>
 {cards}
 </main>
@@ -221,11 +221,21 @@ def write_pages(folder, groups, data):
         zip(names, re.findall(r"<div class=\"vae-explorer\".*?</script>", context["body"], re.S), strict=True)
     )
     for group in groups:
-        page = PAGE.format(title=", ".join(group), cards="\n".join(cards[name] for name in group))
+        own = [f"{name}.js" for name in group if EXPLORERS[name].own_script]
+        assets = [file for name in group for file in EXPLORERS[name].assets()]
+        page = PAGE.format(
+            title=", ".join(group),
+            scripts="\n".join(f'<script src="{file}" async></script>' for file in ("explorers.js", *own, *assets)),
+            cards="\n".join(cards[name] for name in group),
+        )
         (folder / f"{'+'.join(group)}.html").write_text(page, encoding="utf-8")
     faces = "".join(FACE.format(name=name, size=size) for name, size in FACES.items())
     (folder / "cards.css").write_text(base.STYLE + faces, encoding="utf-8")
-    (folder / "cards.js").write_text(base.site_script(names), encoding="utf-8")
+    files = explorers.scripts(names)
+    for name in names:
+        files |= EXPLORERS[name].assets()
+    for file, text in files.items():
+        (folder / file).write_text(text, encoding="utf-8")
     (folder / "faces.js").write_text(FACES_SCRIPT, encoding="utf-8")
     fonts = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     for ours, theirs in (("regular", "DejaVuSans"), ("bold", "DejaVuSans-Bold")):

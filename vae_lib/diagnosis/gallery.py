@@ -174,9 +174,13 @@ PROGRAMS: dict[str, type[Right]] = {program.code: program for program in (Right,
 def lines(program: type[Right]) -> tuple[str, str]:
     """The line that a bug gets wrong, and the right one: two expressions, as they stand in this file."""
     part = next(name for name in ("load", "reparameterize", "nll", "kl") if name in vars(program))
-    sources = (inspect.getsource(getattr(cls, part)).splitlines()[-1] for cls in (program, Right))
-    wrong, right = (source.strip().removeprefix("return ") for source in sources)
-    return wrong, right
+    return line(program, part), line(Right, part)
+
+
+def line(program: type[Right], part: str) -> str:
+    """What `load`, `reparameterize`, `nll` or `kl` of a program returns: an expression of this file."""
+    source = inspect.getsource(getattr(program, part)).splitlines()[-1]
+    return source.strip().removeprefix("return ")
 
 
 def train(

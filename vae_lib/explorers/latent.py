@@ -9,18 +9,9 @@ import torch
 from vae_lib import gaussian, objective
 from vae_lib.explorers.shared import network
 from vae_lib.explorers.shared.base import LEVELS, Explorer, Pixels, Slider
+from vae_lib.explorers.shared.drawings import FACE
 
 SNAPSHOTS, IMAGES = 6, 359  # numbers of epochs whose weights are kept, and of test images
-FACE = (
-    "........",
-    ".##..##.",
-    ".##..##.",
-    "........",
-    "#......#",
-    ".#....#.",
-    "..####..",
-    "........",
-)
 
 
 class Latent(Explorer):
@@ -38,7 +29,7 @@ class Latent(Explorer):
     chapter = 8
     question = "Which of the two terms notices that this is no digit?"
     required_counts, builder = {"snapshots": SNAPSHOTS, "images": IMAGES}, "network.pack"
-    drawing = Pixels([LEVELS * (pixel == "#") for row in FACE for pixel in row], "draw here")
+    drawing = Pixels(FACE, "draw here")
     image = Slider(0, 0, IMAGES, 1, "image", integer=True)
     snapshot = Slider(SNAPSHOTS - 1, 0, SNAPSHOTS - 1, 1, "training", integer=True)
     z_1 = Slider(-1.5, -3.0, 3.0, 0.01, "z₁ of the point you hold", color="likelihood")

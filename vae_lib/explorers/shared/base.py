@@ -175,6 +175,7 @@ class Explorer(anywidget.AnyWidget):
     chapter: int
     required_counts: Mapping[str, int] = {}
     builder: str
+    own_script = False  # on the site its script is a file of its own, for the pages that show it
     _css = STYLE
     _spec = traitlets.Dict().tag(sync=True)
     _data = traitlets.Dict().tag(sync=True)
@@ -237,6 +238,15 @@ class Explorer(anywidget.AnyWidget):
         """What the site needs in order to draw this explorer without a kernel."""
         return {"name": self.name, "spec": self._spec, "state": self.state(), "data": self._data}
 
+    def still(self) -> dict:
+        """The data of the still picture; other than `_data` if the figure goes on from there by itself."""
+        return self._data
+
+    @classmethod
+    def assets(cls) -> dict[str, str]:
+        """Name → text of further scripts that its pages on the site load."""
+        return {}
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.state().items())})"
 
@@ -272,6 +282,14 @@ def notebook_script(name: str) -> str:
     return (
         f"{bundle.joined([script], ENTRY)}\nconst explorer = {bundle.expression(script, 'explorer')};\n"
         f"export default {{ render: (context) => mount({name!r}, explorer, context) }};\n"
+    )
+
+
+def own_script(name: str) -> str:
+    """One classic script that brings an explorer to the pages whose other explorers have theirs together."""
+    return (
+        f'"use strict";\n(() => {{\n{bundle.joined([], SCRIPTS / f"{name}.js")}\n'
+        f"(window.ownExplorers ??= {{}}).{name} = explorer;\nwindow.wakeExplorers?.();\n}})();\n"
     )
 
 

@@ -50,7 +50,8 @@ function widestText(explorer, name) {
  * @param {string} id of the card; those of its parts begin with it
  * @param {string} [picture]
  */
-export function card(explorer, { question, controls }, state, data, id, picture = "<canvas></canvas>") {
+export function card(explorer, spec, state, data, id, picture = "<canvas></canvas>") {
+  const { question, controls } = spec;
   const cache = readied(explorer, state, data);
   const numbers = explorer.numbers(state, cache);
   const outputs = explorer.outputs.map(({ name, label, color }) =>
@@ -59,7 +60,9 @@ export function card(explorer, { question, controls }, state, data, id, picture 
     `${escaped(outputText(explorer, name, numbers))}</output></div>`);
   const inputs = [...controls].sort((a, b) => Number(isMenu(b)) - Number(isMenu(a))) // menus next to the picture
     .map((control) => controlHTML(explorer, control, state, `${id}-${control.name}`, data));
-  const seed = controls.some((control) => control.name === "seed");
+  const seed = !explorer.live && controls.some((control) => control.name === "seed");
+  const buttons = Object.entries(explorer.buttons ?? {}).map(([name, label]) =>
+    `<button type="button" name="${name}">${escaped(label)}</button>`);
   const text = explorer.describe(state, numbers, cache);
   const [words, room] = [text, text.repeat(9).slice(0, explorer.room)].map(escaped);
   const { height = 300, narrow = height, diff } = explorer;
@@ -70,14 +73,16 @@ export function card(explorer, { question, controls }, state, data, id, picture 
     (tasks.length ? `<ul class="tasks" aria-label="Tasks">${tasks.join("")}</ul>` : "") +
     `<div class="stage"><div class="picture" style="--tall:${height};--narrow:${narrow}">` +
     `<div role="img" aria-label="${words}">${picture}</div></div>` +
-    `<form class="controls" autocomplete="off" aria-labelledby="${id}-question">${inputs.join("")}<div class="buttons">` +
+    `<form class="controls" autocomplete="off" aria-labelledby="${id}-question">` +
+    (buttons.length ? `<div class="buttons own">${buttons.join("")}<span class="told"></span></div>` : "") +
+    `${inputs.join("")}<div class="buttons">` +
     (explorer.steps ? `<button type="button" data-step="-1">Previous</button>` +
       `<button type="button" data-step="1">Next</button><span class="status" role="status"></span>` : "") +
     `<button type="button" data-do="reset">Reset</button>` +
     (seed ? `<button type="button" data-do="seed">New samples</button>` : "") +
     `<button type="button" data-do="copy">Copy link</button></div></form></div>` +
-    (diff ? `<div class="diff" data-room="${escaped(diff.room(data))}"><code aria-live="polite">` +
-      `${escaped(diff.lines(state, data))}</code></div>` : "") +
+    (diff ? `<div class="diff" data-room="${escaped(diff.room(data, spec))}"><code aria-live="polite">` +
+      `${escaped(diff.lines(state, data, spec))}</code></div>` : "") +
     `<noscript><p>Its sliders, and what can be dragged, need JavaScript.</p></noscript>` +
     (folded ? "<details><summary>All numbers</summary>" : "") +
     `<div class="numbers">${outputs.join("")}</div>${folded ? "</details>" : ""}` +

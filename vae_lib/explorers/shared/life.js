@@ -37,6 +37,7 @@ class Life {
   #told = () => {};
   #root;
   #explorer;
+  #spec;
   #controls;
   /** @type {any} */
   #cache;
@@ -47,6 +48,8 @@ class Life {
   /** @type {Easel | undefined} */
   #easel;
   #listeners;
+  /** @type {{ end(): void } | undefined} what the explorer does by itself */
+  #own;
   #resized;
   #themed;
 
@@ -57,7 +60,9 @@ class Life {
    * @param {any} data
    * @param {Model} model
    */
-  constructor(root, explorer, { controls }, data, model) {
+  constructor(root, explorer, spec, data, model) {
+    const { controls } = spec;
+    this.#spec = spec;
     this.#root = root;
     this.#explorer = explorer;
     this.#controls = controls;
@@ -173,6 +178,8 @@ class Life {
       this.#themed.observe(element, { attributeFilter: MODES });
     }
     this.#screen.recolour();
+    const [root, model, cache] = [this.#root, this.#model, this.#cache];
+    this.#own = this.#explorer.live?.({ root, model, cache, read: () => this.#state.read(), again: () => this.#again() });
     this.#frame();
     this.#root.classList.add("live");
   }
@@ -184,6 +191,7 @@ class Life {
     this.#themed.disconnect();
     cancelAnimationFrame(this.#pending);
     clearTimeout(this.#talk);
+    this.#own?.end();
   }
 
   /** Asks for a frame after a change; until a frame is complete the card is busy. */
@@ -249,7 +257,7 @@ class Life {
     if (!numbers) return;
     this.#tick(state, numbers);
     this.#write(".status", explorer.status?.(state, this.#cache));
-    this.#write(".diff code", explorer.diff?.lines(state, this.#cache.data));
+    this.#write(".diff code", explorer.diff?.lines(state, this.#cache.data, this.#spec));
     const words = explorer.describe(state, numbers, this.#cache);
     this.#screen.image.setAttribute("aria-label", words);
     clearTimeout(this.#talk); // only when nothing has changed for a while, so that a screen reader can follow

@@ -43,13 +43,15 @@ export async function wake(explorers) {
   // A canvas does not change when a font arrives, so that the site's fonts come first.
   await Promise.allSettled(["13px Book Sans", "13px Book Mono"].map((font) => document.fonts.load(font)));
   const done = new Set();
-  const site = /** @type {Window & { wakeExplorers?: () => void }} */ (window);
+  const site = /** @type {Window & { wakeExplorers?: () => void, ownExplorers?: Record<string, Explorer> }} */ (window);
   site.wakeExplorers = () => {
     const found = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-explorer][data-spec]"));
     for (const root of found) {
-      if (done.has(root) || (document.readyState === "loading" && !root.nextElementSibling)) continue;
+      Object.assign(explorers, site.ownExplorers); // those with a script of their own, which tells when it is there
+      const explorer = explorers[root.dataset.explorer ?? ""];
+      if (!explorer || done.has(root) || (document.readyState === "loading" && !root.nextElementSibling)) continue;
       done.add(root);
-      wakeOne(root, explorers[root.dataset.explorer ?? ""]);
+      wakeOne(root, explorer);
     }
   };
   site.wakeExplorers();

@@ -22,7 +22,7 @@ export interface Slider extends Named {
 export interface Menu extends Named { opening: string; options: [string, string][]; min?: undefined; pixels?: undefined }
 export interface Pixels extends Named { opening: number[]; pixels: number; min?: undefined; options?: undefined }
 export type Control = Slider | Menu | Pixels;
-export interface Spec { question: string; controls: Control[] }
+export interface Spec { question: string; controls: Control[]; code?: Record<string, string> }
 
 // The traits of a widget, or what stands in for them on the site.
 export interface Model {
@@ -61,7 +61,9 @@ export interface Explorer<S = any, N = any, C = any, Drawn = N> {
   steps?: keyof S & string; // the trait that the buttons Previous and Next change
   status?(state: S, cache: C): string; // a line beside the buttons
   // lines of code below the controls, and the longest of them, for which the card reserves room
-  diff?: { lines(state: S, data: any): string; room(data: any): string };
+  diff?: { lines(state: S, data: any, spec: any): string; room(data: any, spec: any): string };
+  buttons?: Record<string, string>; // name → words of buttons below the picture
+  live?(card: LiveCard<S, C>): { end(): void }; // what it does by itself while its card is on a page
   equation?: { number: string; lead: string; terms: [sign: string, output: string, words: string][] };
 }
 
@@ -72,6 +74,15 @@ export interface Task<S = any, N = any> {
   done(state: S, numbers: N): boolean;
   reach: Partial<S>;
   start?: Partial<S>;
+}
+
+// What an explorer that does something by itself gets of its card.
+export interface LiveCard<S = any, C = any> {
+  root: HTMLElement;
+  model: Model;
+  cache: C;
+  read(): S;
+  again(): void; // asks for a frame
 }
 
 // What a page does with a card: sets its state to what an address says, and takes it down.

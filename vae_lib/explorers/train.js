@@ -1,0 +1,555 @@
+import { format, minus, scientific } from "./shared/format.js";
+import { normals } from "./shared/random.js";
+import { Run } from "./training/run.js";
+import { Pace, Session } from "./training/session.js";
+
+/** @import { Panel, Picture } from "./shared/picture.js" */
+/** @import { Explorer, Line, LiveCard, Point as Place, Spec } from "./shared/types.d.ts" */
+/** @import { Curves, Point } from "./training/session.js" */
+/**
+ * @typedef {{ loading: string, draw: string, likelihood: string, reduction: string, kl_line: string, beta: number,
+ *   sigma: number, num_samples: number, latent_dim: number, hidden: number, step_size: number, seed: number,
+ *   drawing: number[] }} State
+ */
+/** @typedef {{ train: Float32Array, test: Float32Array, count: number, held: number, width: number, labels: string }} Images */
+/** @typedef {{ labels: string, levels: string }} Digits */
+/** @typedef {{ data: { digits?: Digits, epochs?: number }, images?: Images, session?: Session }} Cache */
+/** @typedef {ReturnType<typeof numbers>} Terms */
+/** @typedef {"loss" | "reconstruction" | "kl" | "elbo"} Term */
+
+const LEVELS = "0123456789abcdefg";
+const CELLS = 9; // of the decoded plane, on each side
+const OVALS = 24; // images whose q is drawn
+const SAMPLES = 10;
+
+/**
+ * The digits from the text that _packed() of train.py writes; each fifth is held out.
+ * @param {Digits} packed
+ * @returns {Images}
+ */
+function unpacked({ labels, levels }) {
+  const [count, side] = [labels.length, 8];
+  const sorted = Array.from(labels, (_, i) => i).sort((a, b) => Number(labels[a]) - Number(labels[b]) || a - b);
+  const all = Array.from({ length: count }, () => new Float32Array(side * side));
+  for (let k = 0; k < side * side; k++) {
+    const pixel = (k % side) * side + Math.floor(k / side);
+    sorted.forEach((image, i) => (all[image][pixel] = LEVELS.indexOf(levels[k * count + i]) / 16));
+  }
+  const [train, test] = [0, 1].map((kind) => all.filter((_, i) => Number(i % 5 === 4) === kind));
+  const flat = (/** @type {Float32Array[]} */ rows) => Float32Array.from(rows.flatMap((row) => [...row]));
+  return imagesOf(flat(train), flat(test), side * side, [...labels].filter((_, i) => i % 5 === 4).join(""));
+}
+
+/** @type {(train: Float32Array, test: Float32Array, width: number, labels: string) => Images} */
+const imagesOf = (train, test, width, labels) =>
+  ({ train, test, width, labels, count: train.length / width, held: test.length / width });
+
+/**
+ * The images that Python sent.
+ * @param {{ side: number, labels: string, train: DataView, test: DataView }} sent
+ */
+function received({ side, labels, train, test }) {
+  const [a, b] = [train, test].map(({ buffer, byteOffset, byteLength }) =>
+    new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength)));
+  return imagesOf(a, b, side * side, labels);
+}
+
+/** @type {(images: Images, state: State) => Session} */
+const sessionOf = (images, state) => new Session((settings) => new Run(images, settings), state);
+
+/**
+ * A picture that is drawn when the site is built trains first.
+ * @type {(state: State, cache: Cache) => boolean}
+ */
+function prepare(state, cache) {
+  const { digits, epochs = 0 } = cache.data;
+  if (!cache.session && digits) {
+    cache.images = unpacked(digits);
+    cache.session = sessionOf(cache.images, state);
+    while ((cache.session.curves.last?.epoch ?? 0) < epochs) cache.session.advance();
+  }
+  cache.session?.set(state);
+  return true;
+}
+
+/**
+ * @param {State} _
+ * @param {Cache} cache
+ */
+function numbers(_, { session }) {
+  const last = session?.curves.last;
+  return {
+    epoch: last?.epoch ?? 0, loss: last?.loss ?? null, reconstruction: last?.reconstruction ?? null,
+    kl: last?.kl ?? null, elbo: last?.elbo ?? null,
+  };
+}
+
+/** @param {number | null | undefined} value */
+const rounded = (value) => (value === null || value === undefined ? "none"
+  : Math.abs(value) < 1e4 ? minus(value.toFixed(Math.abs(value) < 1 ? 2 : 1)) : scientific(value));
+
+// What a run trains, in few words
+
+/** @type {Record<string, string>} */
+const WORDS = {
+  raw: "x to 255", sigma_is_exp_logvar: "σ = exp(logvar)", no_noise: "no noise", no_gradient_through_z: "no gradient in z",
+  one_eps_per_batch: "one ε per batch", bernoulli: "Bernoulli", gaussian: "Gaussian", continuous_bernoulli: "cont. Bernoulli",
+  pixel_mean: "mean over pixels", sigmoid_twice: "sigmoid twice", kl_mean_over_latents: "KL mean over z",
+  kl_without_half: "KL without ½", kl_sign: "KL sign", no_kl: "no KL",
+};
+/** @param {State} s */
+const loss = (s) => [s.likelihood, s.loading, s.draw, s.reduction, s.kl_line].map((key) => WORDS[key]).filter(Boolean);
+/** @param {State} s */
+const sizes = (s) => [`β ${s.beta}`, `σ ${s.sigma}`, `L ${s.num_samples}`, `J ${s.latent_dim}`, `width ${s.hidden}`,
+  `step ${s.step_size}`, `seed ${s.seed}`].map(minus);
+
+/**
+ * Words one after the other, in as many lines as they need; returns where the next line begins.
+ * @type {(picture: Picture, left: number, top: number, room: number, words: string[], color: string) => number}
+ */
+function drawWords(picture, left, top, room, words, color) {
+  let line = "";
+  for (const word of words) {
+    const longer = line ? `${line} · ${word}` : word;
+    if (line && picture.measure(longer) > room) {
+      picture.text(left, top, line, color);
+      [line, top] = [word, top + 17];
+    } else line = longer;
+  }
+  picture.text(left, top, line, color);
+  return top + 17;
+}
+
+// The curves
+
+/** @type {[Term, number, "likelihood" | "approximate" | "ink" | "muted", string, string, Line][]} */
+const CURVES = [ // with the sign with which it is drawn: what is paid, in nats
+  ["loss", 1, "muted", "loss", "loss", { width: 1.5, dash: [7, 4] }],
+  ["reconstruction", -1, "likelihood", "reconstruction", "recon.", {}],
+  ["kl", 1, "approximate", "KL", "KL", {}],
+  ["elbo", -1, "ink", "−ELBO, held out", "−ELBO", {}],
+];
+/** @param {number} value */
+const inside = (value) => value > -40 && value < 90;
+
+/**
+ * @type {(picture: Picture, session: Session | undefined, left: number, right: number, top: number, bottom: number) => void}
+ */
+function drawCurves(picture, session, left, right, top, bottom) {
+  const { color, width, height } = picture;
+  const [now, kept] = [session?.curves.points ?? [], session?.kept?.curves.points ?? []];
+  /** @type {(points: Point[], term: Term, sign: number) => Place[]} */
+  const places = (points, term, sign) => points.flatMap((point) => {
+    const value = point[term];
+    return value === null ? [] : [/** @type {Place} */ ([point.epoch, Math.max(-1e3, Math.min(1e3, sign * value))])];
+  });
+  const all = CURVES.flatMap(([term, sign]) => [now, kept].flatMap((points) => places(points, term, sign)))
+    .map(([, value]) => value).filter(inside);
+  const last = Math.max(1, ...[now, kept].map((points) => points[points.length - 1]?.epoch ?? 0));
+  const end = [20, 50, 100, 200, 500, 1000, 2000, 5000].find((epochs) => epochs >= last) ?? last;
+  const [low, high] = [Math.min(0, ...all), Math.max(45, ...all)];
+  const p = picture.panel({
+    left, right: width - right, top, bottom: height - bottom, x: [0, end], y: [low, 1.04 * high],
+    xticks: [0, end / 2, end], xlabel: "epoch", ylabel: "nats per image",
+  });
+  for (const [term, sign, tone, , , style] of CURVES) {
+    p.line(places(kept, term, sign), color[tone], { width: 1.5, dash: [2, 5] });
+    p.line(places(now, term, sign), color[tone], style);
+  }
+  if (!now.length) return picture.text((p.left + p.right) / 2, (p.top + p.bottom) / 2, "press Train", color.muted, "center");
+  nameCurves(picture, p, now[now.length - 1]);
+}
+
+/**
+ * A name at the end of each curve; where curves are near each other the names make room.
+ * @type {(picture: Picture, p: Panel, last: Point) => void}
+ */
+function nameCurves(picture, p, last) {
+  const room = (p.right - p.left) * 0.7;
+  const names = CURVES.flatMap(([term, sign, tone, long, short]) => {
+    const value = last[term];
+    if (value === null) return [];
+    const [paid, words] = [sign * value, picture.fitting(room, long, short)];
+    if (inside(paid)) return [{ y: p.y(paid) - 9, words, tone }];
+    return [{ y: paid > 0 ? p.top : p.bottom, words: `${words} ${paid > 0 ? "↑" : "↓"} ${rounded(paid)}`, tone }];
+  }).sort((a, b) => a.y - b.y);
+  names.forEach((name, i) => (name.y = Math.max(name.y, p.top + 8, i ? names[i - 1].y + 15 : 0)));
+  for (let i = names.length - 1, free = p.bottom - 8; i >= 0; free = names[i--].y - 15) names[i].y = Math.min(names[i].y, free);
+  for (const { y, words, tone } of names) picture.text(p.right - 2, y, words, picture.color[tone], "right");
+}
+
+// The plane of z₁ and z₂
+
+/** @type {(center: Place, radii: Place) => Place[]} */
+const around = ([a, b], [r, s]) => Array.from({ length: 33 }, (_, i) =>
+  [a + r * Math.cos((i * Math.PI) / 16), b + s * Math.sin((i * Math.PI) / 16)]);
+
+/** @type {(picture: Picture, cache: Cache, left: number, top: number, side: number) => void} */
+function drawPlane(picture, { images, session }, left, top, side) {
+  const { color, width, height } = picture;
+  const plane = picture.panel({
+    left, right: width - left - side, top, bottom: height - top - side, x: [-3.3, 3.3], y: [-3.3, 3.3],
+    xticks: [-2, 0, 2], yticks: [-2, 0, 2], ylabel: "z₂",
+  });
+  picture.text(plane.right, plane.bottom + 13, "z₁", color.muted, "right");
+  const at = (/** @type {Place} */ [a, b]) => /** @type {Place} */ ([plane.x(a), plane.y(b)]);
+  plane.inside(() => {
+    if (images && session) {
+      picture.layer(`${session.version} ${left} ${side}`, () => {
+        drawDecoded(picture, plane, session);
+        drawMeans(picture, images, session, at);
+      });
+    }
+    for (const r of [1, 2]) picture.stroke(around([0, 0], [r, r]).map(at), color.prior, { width: 1.5, dash: [6, 4] });
+  });
+}
+
+/** @type {(picture: Picture, plane: Panel, session: Session) => void} */
+function drawDecoded(picture, plane, { run }) {
+  if (!picture.kept) return; // in the still picture they would weigh more than all the rest
+  const step = (plane.right - plane.left) / CELLS;
+  const z = new Float32Array(2 * CELLS ** 2);
+  const corners = Array.from({ length: CELLS ** 2 }, (_, i) => {
+    const [a, b] = [plane.left + (i % CELLS) * step, plane.top + Math.floor(i / CELLS) * step];
+    z.set([plane.atX(a + step / 2), plane.atY(b + step / 2)], 2 * i);
+    return [Math.round(a) + 1, Math.round(b) + 1];
+  });
+  drawRows(picture, corners, run.decode(z), Math.floor(step) - 2, picture.color.ink, 0.2);
+}
+
+/** @type {(picture: Picture, corners: number[][], rows: ArrayLike<number>, size: number, color: string, alpha?: number) => void} */
+function drawRows(picture, corners, rows, size, color, alpha) {
+  const pixels = rows.length / corners.length;
+  picture.images(corners.map(([left, top], i) =>
+    [left, top, Array.from({ length: pixels }, (_, k) => rows[i * pixels + k])]), size, color, alpha);
+}
+
+/** @type {(picture: Picture, images: Images, session: Session, at: (place: Place) => Place) => void} */
+function drawMeans(picture, { test, held, labels, width }, { run }, at) {
+  const { color } = picture;
+  const shown = Math.min(held, 400);
+  const { mu, logvar } = run.encode(test.subarray(0, shown * width));
+  for (let i = 0; i < shown; i++) {
+    const [a, b] = at([mu[2 * i], mu[2 * i + 1]]);
+    if (labels) picture.text(a, b, labels[i], color[`class-${labels[i]}`], "center", 0);
+    else picture.dot(a, b, color.muted, 2);
+  }
+  for (let i = 0; i < Math.min(shown, OVALS); i++) {
+    const sigma = [2 * i, 2 * i + 1].map((j) => Math.exp(logvar[j] / 2));
+    picture.stroke(around([mu[2 * i], mu[2 * i + 1]], /** @type {Place} */ (sigma)).map(at), color.approximate, { width: 1.2 });
+  }
+}
+
+/**
+ * The KL of each dimension, and samples from the prior.
+ * @type {(picture: Picture, cache: Cache, left: number, top: number, side: number) => void}
+ */
+function drawDimensions(picture, { session }, left, top, side) {
+  const { color, width, height } = picture;
+  const J = session?.settings.latent_dim ?? 8;
+  const size = Math.floor((side - 16) / 5);
+  const rows = 2 * size + 28;
+  const bars = picture.panel({
+    left, right: width - left - side, top, bottom: height - top - side + rows, x: [0.4, J + 0.6], y: [0, 1.5],
+    xticks: [], yticks: [0, 1], ylabel: "KL per dimension, nats",
+  });
+  const found = session?.measured?.perDimension ?? [];
+  for (let j = 0; j < found.length; j++) {
+    const kl = Math.min(1.5, Math.max(0, found[j]));
+    picture.rect(bars.x(j + 0.7), bars.y(0), bars.x(j + 1.3), bars.y(kl), color.approximate);
+    if (found[j] > 1.5) picture.text(bars.x(j + 1), bars.top + 7, "↑", color.paper, "center", 0);
+  }
+  const y = bars.bottom + 28;
+  picture.text(left, y - 12, "samples from the prior", color.likelihood);
+  if (!session) return;
+  const eps = new Float64Array(16 * Math.ceil((SAMPLES * J) / 16));
+  normals(3)(eps, 0, eps.length);
+  const corners = Array.from({ length: SAMPLES }, (_, i) =>
+    [Math.round(left + (i % 5) * (size + 4)), Math.round(y + Math.floor(i / 5) * (size + 4))]);
+  drawRows(picture, corners, session.run.decode(Float32Array.from(eps.subarray(0, SAMPLES * J))), size, color.ink);
+}
+
+// The reader's drawing
+
+/** @type {(drawing: number[], pixels: number) => Float32Array} the drawing in the size of the images */
+function resized(drawing, pixels) {
+  const [from, to] = [drawing.length, pixels].map(Math.sqrt);
+  const scaled = (/** @type {number} */ i) => Math.floor((i * from) / to);
+  return Float32Array.from({ length: pixels }, (_, i) => drawing[scaled(Math.floor(i / to)) * from + scaled(i % to)] / 16);
+}
+
+/** @type {(picture: Picture, state: State, cache: Cache, left: number, top: number, size: number) => void} */
+function drawDrawing(picture, { drawing }, { images, session }, left, top, size) {
+  const { color } = picture;
+  picture.tile = [left, top, size];
+  picture.text(left, top - 11, "x", color.ink);
+  picture.images([[left, top, drawing.map((level) => level / 16)]], size, color.ink);
+  picture.frame(left, top, left + size, top + size, color.muted);
+  const second = top + size + 66; // below the button Clear
+  picture.text(left, second - 11, "x′, at its μ", color.likelihood);
+  picture.frame(left, second, left + size, second + size, color.muted);
+  if (!images || !session) return;
+  const { mu } = session.run.encode(resized(drawing, images.width));
+  picture.images([[left, second, session.run.decode(Float32Array.from(mu))]], size, color.ink);
+}
+
+// The page
+
+/** Lets a card train: its buttons, the slices of time, and what goes to Python. */
+class Trainer {
+  #card;
+  #seen = true;
+  #wanted = false; // was Train pressed before the images had arrived?
+  #drawn = 0;
+  #said = 0;
+  #calm;
+  #channel = new MessageChannel();
+  /** @type {Pace | undefined} */
+  #pace;
+  #observer;
+  /** @type {[EventTarget, string, (event: any) => void][]} */
+  #listeners;
+
+  /** @param {LiveCard<State, Cache>} card */
+  constructor(card) {
+    this.#card = card;
+    this.#calm = matchMedia("(prefers-reduced-motion: reduce)");
+    this.#observer = new IntersectionObserver(([entry]) => {
+      this.#seen = entry.isIntersecting;
+      this.#pace?.go();
+    });
+    this.#observer.observe(card.root);
+    this.#channel.port1.onmessage = () => this.#pace?.turn();
+    this.#listeners = [
+      [card.root, "click", (event) => this.#click(event)],
+      [document, "visibilitychange", () => this.#pace?.go()],
+      [window, "digits", () => this.#open()],
+    ];
+    for (const [target, kind, action] of this.#listeners) target.addEventListener(kind, action);
+    this.#open();
+  }
+
+  end() {
+    for (const [target, kind, action] of this.#listeners) target.removeEventListener(kind, action);
+    this.#observer.disconnect();
+    this.#channel.port1.close();
+    const { session } = this.#card.cache;
+    if (session) session.running = false;
+  }
+
+  /** Begins as soon as the images are there. */
+  #open() {
+    const { cache, model, read, again } = this.#card;
+    const sent = model.get("_images");
+    const { digits } = /** @type {Window & { digits?: Digits }} */ (window);
+    if (cache.session || (!sent && !digits)) return;
+    cache.images = sent ? received(sent) : unpacked(/** @type {Digits} */ (digits));
+    cache.session = sessionOf(cache.images, read());
+    const weights = model.get("_weights");
+    if (weights?.byteLength) {
+      const { buffer, byteOffset, byteLength } = weights;
+      cache.session.run.load(new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength)));
+    }
+    this.#pace = new Pace(cache.session, () => this.#channel.port2.postMessage(0),
+      () => this.#seen && !document.hidden, () => this.#changed());
+    if (this.#wanted) this.#run(true);
+    this.#tell();
+    again();
+  }
+
+  /** After a slice: a frame at most every 50 ms, and without motion one for an epoch, at most one in a second. */
+  #changed() {
+    const { root, cache, again } = this.#card;
+    const now = performance.now();
+    if (!cache.session?.running) {
+      this.#rest();
+    } else if (now - this.#drawn > (this.#calm.matches ? 1000 : 50)) {
+      this.#drawn = now;
+      again();
+    }
+    if (now - this.#said < 5000) return;
+    this.#said = now;
+    const words = root.querySelector("[role=img]")?.getAttribute("aria-label") ?? "";
+    /** @type {HTMLElement} */ (root.querySelector(".words")).textContent = words;
+  }
+
+  /** @param {Event & { target: any }} event */
+  #click({ target }) {
+    const { cache: { session }, read, again } = this.#card;
+    const { name, dataset } = target;
+    if (name === "train" && !session) this.#wanted = !this.#wanted;
+    if (name === "train" || !session) {
+      if (session) this.#run(!session.running && !session.run.failed);
+      return this.#tell();
+    }
+    if (name === "step") {
+      this.#run(false);
+      session.step();
+    } else if (name === "keep") this.#keep(session);
+    else if (name === "reset" || dataset.do === "reset" || dataset.task) {
+      session.set(read()); // a task has set its start already
+      session.restart();
+      if (dataset.do === "reset") {
+        this.#run(false);
+        session.kept = null;
+        this.#keep(session, false);
+      }
+    } else return;
+    this.#tell();
+    if (!session.running) this.#send();
+    again();
+  }
+
+  /** @param {boolean} on */
+  #run(on) {
+    const { cache } = this.#card;
+    const session = /** @type {Session} */ (cache.session);
+    const before = session.running;
+    session.running = on;
+    this.#said = performance.now();
+    if (on) this.#pace?.go();
+    else if (before) this.#rest();
+  }
+
+  /** Training has come to an end, or to a pause. */
+  #rest() {
+    this.#tell();
+    this.#send();
+    this.#card.again();
+  }
+
+  /** What the buttons do next, and what a single step showed. */
+  #tell() {
+    const { root, cache: { session } } = this.#card;
+    const running = session ? session.running : this.#wanted;
+    const train = /** @type {HTMLButtonElement} */ (root.querySelector("[name=train]"));
+    train.textContent = running ? "Pause" : "Train";
+    const [failed, parts] = [session?.run.failed, session?.gradients];
+    const told = !session ? (running ? "The digits are on their way." : "")
+      : failed ? `Not finite in epoch ${failed.epoch}, step ${failed.step}.`
+      : parts ? `Gradient of reconstruction ${format(parts.reconstruction, 2)}, of KL ${format(parts.kl, 2)}` : "";
+    /** @type {HTMLElement} */ (root.querySelector(".told")).textContent = told;
+  }
+
+  /**
+   * Puts the numbers of this run beside those of the next.
+   * @param {Session} session
+   */
+  #keep(session, on = true) {
+    if (on) session.keep();
+    for (const output of this.#card.root.querySelectorAll("output")) {
+      output.parentElement?.querySelector(".kept")?.remove();
+      const value = session.kept?.curves.last?.[/** @type {keyof Point} */ (output.name)];
+      if (value === null || value === undefined) continue;
+      const kept = document.createElement("span");
+      kept.className = "kept";
+      kept.textContent = `kept ${format(value, output.name === "epoch" ? 0 : 2)}`;
+      output.before(kept);
+    }
+  }
+
+  /** What was trained goes to Python, at each pause and not at each epoch. */
+  #send() {
+    const { model, cache: { session } } = this.#card;
+    if (!session || !model.get("_images")) return; // no kernel
+    const parts = session.run.weights();
+    const flat = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+    let at = 0;
+    for (const part of parts) {
+      flat.set(part, at);
+      at += part.length;
+    }
+    const { latent_dim, hidden, likelihood, sigma, seed } = session.settings;
+    const { points } = session.curves;
+    const columns = ["epoch", "loss", "reconstruction", "kl", "elbo"].map((name) =>
+      [name, points.map((point) => point[/** @type {keyof Point} */ (name)])]);
+    model.set("_weights", new DataView(flat.buffer));
+    model.set("_trained", { latent_dim, hidden, likelihood, sigma, seed, ...Object.fromEntries(columns) });
+    model.save_changes();
+  }
+}
+
+/** @type {Explorer<State, Terms, Cache>} */
+export const explorer = {
+  height: 336,
+  narrow: 560,
+  room: 300,
+  buttons: { train: "Train", step: "Step", reset: "Start over", keep: "Keep" },
+  outputs: [
+    { name: "epoch", label: "epoch", digits: 0 },
+    { name: "loss", label: "loss", digits: 2 },
+    { name: "reconstruction", label: "reconstruction", digits: 2, color: "likelihood" },
+    { name: "kl", label: "KL", digits: 2, color: "approximate" },
+    { name: "elbo", label: "held-out ELBO, β = 1", digits: 2 },
+  ],
+  tasks: [
+    { words: "Make the plane collapse with one control: a KL below 0.1 at epoch 10.", reach: { beta: 30 },
+      done: (_, { epoch, kl }) => epoch >= 10 && kl !== null && Math.abs(kl) < 0.1 },
+    { words: "Which β has the mean over pixels really? Set the sum to it.", start: { reduction: "pixel_mean" },
+      reach: { beta: 64 }, done: ({ reduction, beta }) => reduction === "sum" && beta >= 60 && beta <= 68 },
+    { words: "Beat a held-out ELBO of −24.9 nats with two dimensions.", reach: { step_size: 0.005 },
+      done: ({ latent_dim: J }, { elbo }) => J === 2 && elbo !== null && elbo > -24.9 },
+  ],
+  prepare,
+  numbers,
+  pixels: ({ drawing }) => drawing,
+  live: (card) => new Trainer(card),
+
+  diff: {
+    lines: (/** @type {State} */ s, _, /** @type {Spec} */ { code = {} }) => [
+      `x = ${code[`loading.${s.loading}`]}`,
+      `z = ${code[`draw.${s.draw}`]}`,
+      `nll = ${(code[`${s.likelihood}.${s.reduction}`] ?? code[`${s.likelihood}.sum`]).replace("sigma", String(s.sigma))}`,
+      `kl = ${code[`kl_line.${s.kl_line}`]}`,
+      `loss = nll + ${s.beta === 1 ? "" : `${s.beta} * `}kl` +
+        (s.num_samples > 1 ? `  # z, nll: ${s.num_samples} draws, their mean` : ""),
+    ].join("\n"),
+    room: (_, /** @type {Spec} */ { code = {} }) => {
+      const longest = (/** @type {RegExp} */ part) => Object.keys(code).filter((key) => part.test(key))
+        .map((key) => code[key]).reduce((a, b) => (a.length > b.length ? a : b), "");
+      return `x = ${longest(/^load/)}\nz = ${longest(/^draw/)}\nnll = ${longest(/\.(?:sum|pixel|sigmoid)/)}\n` +
+        `kl = ${longest(/^kl/)}\nloss = nll + 0.01 * kl  # z, nll: 10 draws, their mean`;
+    },
+  },
+
+  describe(state, n, { session }) {
+    if (session?.run.failed) {
+      const { epoch, step } = session.run.failed;
+      return `In epoch ${epoch}, step ${step} the loss was not a finite number any more, and training stopped. ` +
+        "Start over with a smaller step or another line.";
+    }
+    const kept = session?.kept?.curves.last;
+    const beside = kept ? ` The kept run: loss ${rounded(kept.loss)}, KL ${rounded(kept.kl)}, ELBO ${rounded(kept.elbo)} ` +
+      `after ${kept.epoch} epochs.` : "";
+    if (!n.epoch) {
+      return "Not trained yet: each point of the plane decodes to the same grey. Train lets this loss shape both networks." + beside;
+    }
+    const measured = session?.measured;
+    const collapsed = measured && measured.kl < 0.1 ? " q(z|x) is the prior for every image: the posterior has collapsed." : "";
+    return `Epoch ${n.epoch}: this loss reports ${rounded(n.loss)}, of which the KL term is ${rounded(n.kl)}. ` +
+      `The ELBO of held-out images, with β = 1, is ${rounded(n.elbo)} nats, their KL ${rounded(measured?.kl)}.${collapsed}${beside}`;
+  },
+
+  draw(picture, state, _, cache) {
+    const { color, narrow, width } = picture;
+    const { session } = cache;
+    const size = narrow ? 92 : 100;
+    const left = width - 6 - size;
+    const free = left - 22 - 34 - (narrow ? 0 : 84);
+    const side = Math.round(narrow ? Math.min(270, left - 22 - 34) : Math.min(250, free / 2 + 17));
+    const top = narrow ? 206 : 26;
+    const plane = left - 22 - side;
+    if (narrow) drawCurves(picture, session, 40, width - 12, 26, 152);
+    else drawCurves(picture, session, 40, plane - 44, 26, 26 + side);
+    if (state.latent_dim === 2) drawPlane(picture, cache, plane, top, side);
+    else drawDimensions(picture, cache, plane, top, side);
+    drawDrawing(picture, state, cache, left, top + (narrow ? 8 : 0), size);
+    let row = narrow ? picture.height - 80 : 302;
+    const words = [...loss(state), ...sizes(state)];
+    row = drawWords(picture, 6, row, width - 12, words, color.ink);
+    if (session?.kept) {
+      const dotted = `dotted: kept, ${loss(session.kept.settings).join(", ")}`;
+      drawWords(picture, 6, row, width - 12, [dotted, ...sizes(session.kept.settings).slice(0, narrow ? 1 : 4)], color.muted);
+    }
+  },
+};

@@ -1,0 +1,167 @@
+// The runs of a card: one that trains, in slices of time, with its curves; and one that was kept beside it.
+
+/** @typedef {{ epoch: number, loss: number, reconstruction: number, kl: number, elbo: number | null }} Point */
+/** @typedef {{ elbo: number, reconstruction: number, kl: number, perDimension: ArrayLike<number> }} Measured */
+/**
+ * What a session needs of a run.
+ * @typedef {{
+ *   settings: any, failed: null | { epoch: number, step: number },
+ *   step(): { epoch: number, step: number, loss: number, reconstruction: number, kl: number, ended: boolean },
+ *   advance(milliseconds: number): { epoch: number, loss: number, reconstruction: number, kl: number }[],
+ *   gradients(): { reconstruction: number, kl: number }, evaluate(): Measured,
+ *   encode(images: Float32Array): { mu: ArrayLike<number>, logvar: ArrayLike<number> },
+ *   decode(z: Float32Array): ArrayLike<number>, weights(): Float32Array[], load(weights: Float32Array): void,
+ * }} Run
+ */
+
+/** Milliseconds of a slice, after which the page may draw and answer. */
+export const SLICE = 12;
+/** Number of points of a curve, from which on every other one is left out. */
+export const MOST_POINTS = 400;
+/** The traits of a run; those of FRESH cannot change while it lasts. */
+export const SETTINGS = ["loading", "draw", "likelihood", "reduction", "kl_line", "beta", "sigma", "num_samples",
+  "step_size", "latent_dim", "hidden", "seed"];
+const FRESH = ["latent_dim", "hidden", "seed"];
+
+/** The epochs of a run, in bounded memory: the longer it is, the fewer of them. */
+export class Curves {
+  /** @type {Point[]} */
+  points = [];
+  #every = 1;
+
+  /** @param {Point} point */
+  push(point) {
+    const last = this.points[this.points.length - 1];
+    if (last && last.epoch % this.#every) this.points.pop(); // the newest epoch stands at the end, whatever its number
+    this.points.push(point);
+    if (this.points.length <= MOST_POINTS) return;
+    this.#every *= 2;
+    this.points = this.points.filter(({ epoch }) => epoch % this.#every === 0 || epoch === point.epoch);
+  }
+
+  /** @returns {Point | undefined} */
+  get last() {
+    return this.points[this.points.length - 1];
+  }
+}
+
+export class Session {
+  running = false;
+  /** @type {{ reconstruction: number, kl: number } | null} the two parts of the gradient of the last single step */
+  gradients = null;
+  /** @type {{ curves: Curves, settings: any } | null} */
+  kept = null;
+  curves = new Curves();
+  /** @type {any} */
+  settings;
+  /** @type {Run} */
+  run;
+  /** @type {Measured | null} what the evaluation said last */
+  measured = null;
+  version = 0; // of the weights: another number, other weights
+  #make;
+
+  /**
+   * @param {(settings: any) => Run} make a new run
+   * @param {any} state the traits
+   */
+  constructor(make, state) {
+    this.#make = make;
+    this.settings = this.#of(state);
+    this.run = make(this.settings);
+  }
+
+  /** @param {any} state */
+  #of(state) {
+    return { ...Object.fromEntries(SETTINGS.map((name) => [name, state[name]])), batch_size: 64 };
+  }
+
+  /**
+   * Takes the traits as they are now; a run whose network or seed they change begins anew.
+   * @param {any} state
+   */
+  set(state) {
+    const before = this.settings;
+    this.settings = this.#of(state);
+    if (FRESH.some((name) => before[name] !== this.settings[name])) this.restart();
+    else Object.assign(this.run.settings, this.settings);
+  }
+
+  restart() {
+    this.run = this.#make({ ...this.settings });
+    this.curves = new Curves();
+    this.gradients = this.measured = null;
+    this.version++;
+  }
+
+  /** Trains for a slice of time. */
+  advance() {
+    this.gradients = null;
+    this.#note(this.run.advance(SLICE));
+    this.version++;
+    if (this.run.failed) this.running = false;
+  }
+
+  /** Trains on one batch; what its two terms asked for is kept in `gradients`. */
+  step() {
+    this.gradients = this.run.gradients();
+    const { ended, ...point } = this.run.step();
+    if (ended) this.#note([point]);
+    this.version++;
+  }
+
+  /** @param {Omit<Point, "elbo">[]} finished epochs */
+  #note(finished) {
+    finished.forEach(({ epoch, loss, reconstruction, kl }, i) => {
+      if (i === finished.length - 1) this.measured = this.run.evaluate();
+      const elbo = i === finished.length - 1 && this.measured ? this.measured.elbo : null;
+      this.curves.push({ epoch, loss, reconstruction, kl, elbo });
+    });
+  }
+
+  /** Keeps this run beside the next one. */
+  keep() {
+    if (!this.curves.last) return;
+    const curves = new Curves();
+    curves.points = [...this.curves.points];
+    this.kept = { curves, settings: { ...this.settings } };
+  }
+}
+
+/** Lets a session train slice after slice while it is allowed to. */
+export class Pace {
+  #due = false;
+  #session;
+  #post;
+  #allowed;
+  #changed;
+
+  /**
+   * @param {Session} session
+   * @param {() => void} post has turn() called soon, after the page has drawn and answered
+   * @param {() => boolean} allowed is the card on the screen?
+   * @param {() => void} changed is told after each slice
+   */
+  constructor(session, post, allowed, changed) {
+    this.#session = session;
+    this.#post = post;
+    this.#allowed = allowed;
+    this.#changed = changed;
+  }
+
+  /** Goes on if it may and does not already. */
+  go() {
+    if (this.#due || !this.#session.running || !this.#allowed()) return;
+    this.#due = true;
+    this.#post();
+  }
+
+  /** One slice. */
+  turn() {
+    this.#due = false;
+    if (!this.#session.running || !this.#allowed()) return;
+    this.#session.advance();
+    this.#changed();
+    this.go();
+  }
+}
