@@ -15,6 +15,8 @@ from tools.npm import node_command
 from vae_lib.explorers import EXPLORERS
 from vae_lib.explorers.shared import base
 
+# What it shows is trained in the page; test_train.py looks at that.
+TRAINS = "train"
 SCRIPT = Path(__file__).with_name("numbers.mjs")
 
 
@@ -83,4 +85,8 @@ def states(name: str) -> list[dict]:
 
 def on_the_grid(name: str) -> list[dict]:
     """The same states, with numbers of two decimals, as a reader sets them."""
-    return [{k: round(v, 2) if isinstance(v, float) else v for k, v in s.items()} for s in states(name)]
+    traits = EXPLORERS[name].parameters()
+    return [
+        {k: max(traits[k].low, round(v, 2)) if isinstance(v, float) else v for k, v in s.items()}
+        for s in states(name)
+    ]

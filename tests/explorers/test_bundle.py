@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from site_extension.explorers import scripts as scripts_of_the_site
 from tools.npm import node_command
 from vae_lib.explorers import EXPLORERS
 from vae_lib.explorers.shared import base, bundle
@@ -83,7 +84,11 @@ def test_an_explorer_must_be_exported(scripts):
 @pytest.mark.parametrize("name", EXPLORERS)
 def test_notebook_and_site_have_the_same_explorer(name):
     script = bundle.expression(base.SCRIPTS / f"{name}.js", "explorer")
-    assert script in EXPLORERS[name]._esm and script in base.site_script(EXPLORERS)
+    assert script in EXPLORERS[name]._esm
+    if EXPLORERS[name].own_script:
+        assert bundle.source(base.SCRIPTS / f"{name}.js") in scripts_of_the_site(EXPLORERS)[f"{name}.js"]
+    else:
+        assert script in scripts_of_the_site(EXPLORERS)["explorers.js"]
 
 
 PROGRAM = """
@@ -91,16 +96,18 @@ const { render } = (await import("./notebook.mjs")).default;
 const fonts = { load: () => 0 };
 globalThis.document = { fonts, addEventListener() {}, querySelectorAll: () => [] };
 Object.assign(globalThis, { window: globalThis, addEventListener() {} });
-await import("./site.mjs");
+await import("./train.mjs");
+await import("./explorers.mjs");
 await new Promise(setImmediate);
-console.log(typeof render, typeof wakeExplorers);
+console.log(typeof render, typeof wakeExplorers, typeof ownExplorers.train.draw);
 """
 
 
 def test_joined_scripts_run(tmp_path):
     """Node runs the notebook's and the site's: no name is declared twice or used before its turn."""
     (tmp_path / "notebook.mjs").write_text(base.notebook_script("latent"), encoding="utf-8")
-    (tmp_path / "site.mjs").write_text(base.site_script(EXPLORERS), encoding="utf-8")
+    for name, text in scripts_of_the_site(EXPLORERS).items():
+        (tmp_path / name).with_suffix(".mjs").write_text(text, encoding="utf-8")
     command = [node_command(), "--input-type=module", "--eval", PROGRAM]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert run.stdout.split() == ["function", "function"], run.stderr
+    assert run.stdout.split() == ["function", "function", "function"], run.stderr

@@ -7,13 +7,14 @@ import re
 
 import pytest
 import torch
-from asking import answers, ask, made, on_the_grid, states
+from asking import TRAINS, answers, ask, made, on_the_grid, states
 
 from site_extension.explorers import draw
 from vae_lib.explorers import EXPLORERS
 from vae_lib.explorers.shared import base
 
 each_explorer = pytest.mark.parametrize("name", EXPLORERS)
+each_other = pytest.mark.parametrize("name", [name for name in EXPLORERS if name != TRAINS])
 
 
 def close(ours: float | None, theirs: float | None, drawn: bool) -> bool:
@@ -56,7 +57,7 @@ def test_every_state_can_be_drawn_and_described(name):
         )
 
 
-@each_explorer
+@each_other
 def test_the_card_has_room_for_the_longest_words(name):
     """Each description fits into the characters that are reserved, and these are not far more."""
     script = answers(name, on_the_grid(name))
@@ -67,7 +68,7 @@ def test_the_card_has_room_for_the_longest_words(name):
 WIDTHS = (690, 340)  # on a computer and on a telephone
 
 
-@each_explorer
+@each_other
 def test_handles_and_words_are_where_they_belong(name):
     """A handle sets the value at which it stands, and another beside it; words begin inside the picture."""
     at = on_the_grid(name)

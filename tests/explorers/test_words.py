@@ -367,6 +367,13 @@ def which_bug(words, state, n):
     words.take(".")
 
 
+def train(words, state, n):
+    """Before its training; test_train.py reads what is said then."""
+    assert n["epoch"] == 0
+    words.take("Not trained yet: each point of the plane decodes to the same grey. ")
+    words.take("Train lets this loss shape both networks.")
+
+
 STATES = 70  # of each explorer; fewer where one state means many draws
 
 

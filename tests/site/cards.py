@@ -225,7 +225,9 @@ def write_pages(folder, groups, data):
         assets = [file for name in group for file in EXPLORERS[name].assets()]
         page = PAGE.format(
             title=", ".join(group),
-            scripts="\n".join(f'<script src="{file}" async></script>' for file in ("explorers.js", *own, *assets)),
+            scripts="\n".join(
+                f'<script src="{file}" async></script>' for file in ("explorers.js", *own, *assets)
+            ),
             cards="\n".join(cards[name] for name in group),
         )
         (folder / f"{'+'.join(group)}.html").write_text(page, encoding="utf-8")

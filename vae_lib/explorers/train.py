@@ -13,8 +13,7 @@ from torch import Tensor
 
 from vae_lib import _validate as require
 from vae_lib import datasets
-from vae_lib.diagnosis.gallery import PROGRAMS, Right, line
-from vae_lib.explorers.shared import base
+from vae_lib.diagnosis.gallery import PROGRAMS, line
 from vae_lib.explorers.shared.base import LEVELS, Choice, Explorer, Pixels, Slider
 from vae_lib.explorers.shared.drawings import FACE
 from vae_lib.likelihoods import Bernoulli, ContinuousBernoulli, Gaussian
@@ -51,7 +50,7 @@ CODE = {option: line(PROGRAMS[code], part) for (part, option), code in WRONG.ite
 
 
 class Train(Explorer):
-    """A VAE with one hidden layer, trained by the script itself, from torch's weights and with torch's noise.
+    """A VAE with one hidden layer, trained by the script itself, with torch's weights, order and noise.
 
     `Train()` trains on the grey digits of chapter 9, `Train(data=x)` on other square images, and
     `Train(model=vae)` goes on with a model that was trained in Python. The traits may be moved while it
@@ -59,9 +58,10 @@ class Train(Explorer):
     have what the page has trained.
 
     Traits, lines of the loss: `loading`, `draw`, `likelihood`, `reduction` of the reconstruction, and
-    `kl_line`, each with the right line first; the others have the codes of `vae_lib.gallery`. Numbers: `beta`,
-    the weight of the KL term; `sigma` of a Gaussian; `num_samples`, the number L of draws; `latent_dim`, J;
-    `hidden`, the width of both networks; `step_size` of Adam; `seed` of the weights, the order and the noise.
+    `kl_line`, each with the right line first; the others have the codes of `vae_lib.gallery`. Numbers:
+    `beta`, the weight of the KL term; `sigma` of a Gaussian; `num_samples`, the number L of draws;
+    `latent_dim`, J; `hidden`, the width of both networks; `step_size` of Adam; `seed` of the weights, the
+    order and the noise.
     `drawing`: 64 grey levels from 0 to 16, an image to reconstruct.
 
     Args:
@@ -101,15 +101,15 @@ class Train(Explorer):
     )
     reduction = Choice(
         "sum",
-        {"sum": "sum over pixels", "pixel_mean": "mean over pixels", "sigmoid_twice": "sigmoid twice"},
-        "reconstruction",
+        {"sum": "sum", "pixel_mean": "mean", "sigmoid_twice": "sigmoid twice"},
+        "over the pixels",
     )
     kl_line = Choice(
         "sum",
         {
-            "sum": "½ · sum over z",
-            "kl_mean_over_latents": "½ · mean over z",
-            "kl_without_half": "without ½",
+            "sum": "sum over J",
+            "kl_mean_over_latents": "mean over J",
+            "kl_without_half": "without its ½",
             "kl_sign": "wrong sign",
             "no_kl": "left out",
         },
@@ -117,7 +117,7 @@ class Train(Explorer):
     )
     beta = Slider(1.0, 0.01, 100.0, 0.01, "β", log=True, color="approximate")
     sigma = Slider(0.3, 0.05, 2.0, 0.01, "σ of p(x|z)", color="likelihood")
-    num_samples = Slider(1, 1, 10, 1, "L, draws of z", integer=True)
+    num_samples = Slider(1, 1, 10, 1, "L, draws", integer=True)
     latent_dim = Slider(2, 2, 8, 1, "J, size of z", integer=True)
     hidden = Slider(64, 8, 128, 8, "width", integer=True)
     step_size = Slider(0.002, 1e-4, 10.0, 0.01, "step size", log=True)
@@ -173,10 +173,9 @@ class Train(Explorer):
         )
         if self._weights:
             values = torch.from_numpy(np.frombuffer(self._weights, "<f4").copy())
-            parameters = [*made.encoder.parameters(), *made.decoder.parameters()]
-            parts = values.split([parameter.numel() for parameter in parameters])
+            parts = values.split([parameter.numel() for parameter in _parameters(made)])
             with torch.no_grad():
-                for parameter, part in zip(parameters, parts, strict=True):
+                for parameter, part in zip(_parameters(made), parts, strict=True):
                     parameter.copy_(part.reshape(parameter.shape))
         return made
 
@@ -238,8 +237,8 @@ def _packed() -> dict[str, str]:
     count, side = len(digits.x_train) + len(digits.x_test), math.isqrt(digits.x_train.shape[1])
     x, y = torch.empty(count, side, side), torch.empty(count, dtype=torch.int64)
     test = torch.arange(count) % HELD_OUT == HELD_OUT - 1
-    for rows, images, labels in ((~test, digits.x_train, digits.y_train), (test, digits.x_test, digits.y_test)):
-        x[rows], y[rows] = images.reshape(-1, side, side), labels
+    x[~test], x[test] = (part.reshape(-1, side, side) for part in (digits.x_train, digits.x_test))
+    y[~test], y[test] = digits.y_train, digits.y_test
     levels = (LEVELS * x[y.argsort(stable=True)]).round().long().permute(2, 1, 0).flatten()
     return {
         "labels": "".join(map(str, y.tolist())),
@@ -257,10 +256,12 @@ def _settings(model: VAE, pixels: int) -> dict:
         raise ValueError(f"model must be a vae_lib VAE, got {type(model).__name__}")
     if model.input_dim != pixels:
         raise ValueError(f"model must be for images of D = {pixels} pixels, got {model.input_dim}")
-    hidden = len(next(model.encoder.parameters()))
-    shapes = [tuple(p.shape) for p in model.parameters() if p is not getattr(model.likelihood, "log_sigma", None)]
-    alike = VAE(pixels, model.latent_dim, hidden=(hidden,), seed=0)
-    if shapes != [tuple(parameter.shape) for parameter in alike.parameters()]:
+    hidden = len(_parameters(model)[0])
+    shapes, wanted = (
+        [tuple(parameter.shape) for parameter in _parameters(one)]
+        for one in (model, VAE(pixels, model.latent_dim, hidden=(hidden,), seed=0))
+    )
+    if shapes != wanted:
         raise ValueError(f"model must have one hidden layer, got weights of shapes {shapes}")
     for name, value in (("latent_dim", model.latent_dim), ("hidden", hidden)):
         trait = Train.parameters()[name]
@@ -276,7 +277,18 @@ def _settings(model: VAE, pixels: int) -> dict:
     return found
 
 
+def _parameters(model: VAE) -> list[Tensor]:
+    """Weights and biases of both networks, in the order in which the script has them."""
+    return [*model.encoder.parameters(), *model.decoder.parameters()]
+
+
 def _written(model: VAE) -> bytes:
-    parameters = [*model.encoder.parameters(), *model.decoder.parameters()]
-    flat = torch.cat([require.floating("model", p).detach().cpu().float().flatten() for p in parameters])
+    """The weights for the script.
+
+    Raises:
+        ValueError: one of them is not finite.
+    """
+    for parameter in _parameters(model):
+        require.finite("a weight of model", parameter)
+    flat = torch.cat([parameter.detach().cpu().float().flatten() for parameter in _parameters(model)])
     return flat.numpy().astype("<f4").tobytes()

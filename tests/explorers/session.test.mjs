@@ -1,0 +1,160 @@
+// The session of the explorer that trains: its curves, its runs, and the slices of time. No network is trained here.
+
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { Curves, MOST_POINTS, Pace, Session, SETTINGS, SLICE } from "../../vae_lib/explorers/training/session.js";
+
+/** @type {(epoch: number) => { epoch: number, loss: number, reconstruction: number, kl: number, elbo: number | null }} */
+const point = (epoch) => ({ epoch, loss: 2 * epoch, reconstruction: -epoch, kl: epoch, elbo: null });
+
+/** A run whose epochs take four slices. */
+class FakeRun {
+  /** @type {number[]} */
+  given = [];
+  /** @type {null | { epoch: number, step: number }} */
+  failed = null;
+  steps = 0;
+
+  /** @param {any} settings */
+  constructor(settings) {
+    this.settings = { ...settings };
+  }
+  /** @param {number} milliseconds */
+  advance(milliseconds) {
+    this.given.push(milliseconds);
+    return this.given.length % 4 ? [] : [point(this.given.length / 4)];
+  }
+  step() {
+    this.steps++;
+    return { step: this.steps, ended: this.steps % 3 === 0, ...point(this.steps / 3) };
+  }
+  gradients() { return { reconstruction: 3, kl: 1 }; }
+  evaluate() { return { elbo: -30, reconstruction: -29, kl: 1, perDimension: [1] }; }
+  encode() { return { mu: [], logvar: [] }; }
+  decode() { return []; }
+  weights() { return []; }
+  load() {}
+}
+
+const STATE = { ...Object.fromEntries(SETTINGS.map((name) => [name, 1])), drawing: [0] };
+
+/** @returns {{ session: Session, made: FakeRun[] }} */
+function session() {
+  /** @type {FakeRun[]} */
+  const made = [];
+  return { made, session: new Session((settings) => (made.push(new FakeRun(settings)), made[made.length - 1]), STATE) };
+}
+
+test("ten thousand epochs stay in bounded memory, in order, with the newest at the end", () => {
+  const curves = new Curves();
+  let most = 0;
+  for (let epoch = 1; epoch <= 10_000; epoch++) {
+    curves.push(point(epoch));
+    most = Math.max(most, curves.points.length);
+    assert.equal(curves.last?.epoch, epoch);
+  }
+  assert.ok(most <= MOST_POINTS + 1, `${most} points`);
+  const epochs = curves.points.map((p) => p.epoch);
+  const gaps = epochs.slice(1).map((epoch, i) => epoch - epochs[i]);
+  assert.ok(epochs.length > MOST_POINTS / 4);
+  assert.ok(Math.min(...gaps) > 0 && Math.max(...gaps) <= Math.ceil(2 * 10_000 / (MOST_POINTS / 2)), "no hole");
+});
+
+test("a control that can move while it trains reaches the run, another network begins anew", () => {
+  const { session: s, made } = session();
+  s.advance();
+  for (const name of SETTINGS) {
+    const runs = made.length;
+    s.set({ ...STATE, [name]: 7 });
+    const fresh = ["latent_dim", "hidden", "seed"].includes(name);
+    assert.equal(made.length - runs, fresh ? 1 : 0, name);
+    assert.equal(made[made.length - 1].settings[name], 7);
+    s.set(STATE);
+  }
+  assert.equal(made[0].settings.batch_size, 64);
+  assert.ok(!("drawing" in made[0].settings));
+});
+
+test("each finished epoch is a point, and the last of a slice has the held-out ELBO", () => {
+  const { session: s } = session();
+  for (let i = 0; i < 8; i++) s.advance();
+  assert.deepEqual(s.curves.points.map(({ epoch, elbo }) => [epoch, elbo]), [[1, -30], [2, -30]]);
+  assert.equal(s.measured?.kl, 1);
+});
+
+test("a single step shows both parts of its gradient until the next slice", () => {
+  const { session: s, made } = session();
+  s.step();
+  assert.deepEqual(s.gradients, { reconstruction: 3, kl: 1 });
+  assert.equal(s.curves.points.length, 0);
+  s.step();
+  s.step();
+  assert.deepEqual(s.curves.points.map(({ epoch }) => epoch), [1]);
+  assert.equal(made[0].steps, 3);
+  s.advance();
+  assert.equal(s.gradients, null);
+});
+
+test("a kept run stays as it was while the next one trains", () => {
+  const { session: s } = session();
+  s.keep();
+  assert.ok(!s.kept, "nothing was trained");
+  for (let i = 0; i < 4; i++) s.advance();
+  s.keep();
+  s.set({ ...STATE, beta: 4 });
+  s.restart();
+  for (let i = 0; i < 12; i++) s.advance();
+  assert.deepEqual([s.kept?.curves.points.length, s.curves.points.length], [1, 3]);
+  assert.deepEqual([s.kept?.settings.beta, s.settings.beta], [1, 4]);
+});
+
+test("a run that was no longer finite stops", () => {
+  const { session: s, made } = session();
+  s.running = true;
+  made[0].failed = { epoch: 1, step: 2 };
+  s.advance();
+  assert.equal(s.running, false);
+});
+
+/** A page with a queue of its own in place of a clock. */
+function page() {
+  const { session: s, made } = session();
+  const told = { posts: 0, changes: 0, seen: true };
+  const pace = new Pace(s, () => told.posts++, () => told.seen, () => told.changes++);
+  return { s, made, told, pace };
+}
+
+test("one slice at a time, each followed by a chance to draw and to answer", () => {
+  const { s, made, told, pace } = page();
+  pace.go();
+  assert.equal(told.posts, 0, "nothing before Train");
+  s.running = true;
+  pace.go();
+  pace.go();
+  assert.equal(told.posts, 1, "not twice at once");
+  for (let i = 1; i <= 5; i++) {
+    pace.turn();
+    assert.deepEqual([made[0].given.length, told.changes, told.posts], [i, i, i + 1]);
+  }
+  assert.deepEqual(new Set(made[0].given), new Set([SLICE]));
+  assert.ok(SLICE <= 12, "so that a frame with its picture stays below 50 ms");
+});
+
+test("it stops off the screen, goes on when it comes back, and stops at a pause", () => {
+  const { s, made, told, pace } = page();
+  s.running = true;
+  pace.go();
+  told.seen = false;
+  pace.turn();
+  pace.go();
+  assert.deepEqual([made[0].given.length, told.posts], [0, 1]);
+  told.seen = true;
+  pace.go();
+  pace.turn();
+  assert.deepEqual([made[0].given.length, told.posts], [1, 3]);
+  s.running = false;
+  pace.turn();
+  pace.go();
+  assert.deepEqual([made[0].given.length, told.posts], [1, 3]);
+});
