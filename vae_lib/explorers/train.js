@@ -66,7 +66,8 @@ function prepare(state, cache) {
   if (!cache.session && digits) {
     cache.images = unpacked(digits);
     cache.session = sessionOf(cache.images, state);
-    while ((cache.session.curves.last?.epoch ?? 0) < epochs) cache.session.advance();
+    const { session } = cache;
+    while ((session.curves.last?.epoch ?? 0) < epochs && !session.run.failed) session.advance();
   }
   cache.session?.set(state);
   return true;
