@@ -3,7 +3,7 @@
 import { addProduct } from "./kernels.js";
 
 /** @import { Reals } from "./kernels.js" */
-/** @import { Generator } from "./generator.js" */
+/** @import { Stream } from "./stream.js" */
 /** @typedef {Float32ArrayConstructor | Float64ArrayConstructor} Kind */
 
 /** A linear layer, whose numbers lie in arrays that all layers share. */
@@ -70,9 +70,9 @@ export class Network {
   #steps = 0;
 
   /**
-   * @param {{ pixels: number, hidden: number, latent: number, seed: Generator, Kind: Kind }} sizes
+   * @param {{ pixels: number, hidden: number, latent: number, stream: Stream, Kind: Kind }} sizes
    */
-  constructor({ pixels, hidden, latent, seed, Kind }) {
+  constructor({ pixels, hidden, latent, stream, Kind }) {
     const widths = [[pixels, hidden], [hidden, 2 * latent], [latent, hidden], [hidden, pixels]];
     const count = widths.reduce((sum, [inputs, outputs]) => sum + (inputs + 1) * outputs, 0);
     this.values = new Kind(count);
@@ -84,8 +84,8 @@ export class Network {
       const layer = new Layer(inputs, outputs, this.values, this.gradient, at);
       at += (inputs + 1) * outputs;
       const gain = Math.sqrt(2 / (1 + Math.sqrt(5) ** 2)); // nn.Linear draws weights by kaiming_uniform_(a=sqrt(5))
-      seed.uniform(layer.weight, Math.sqrt(3) * (gain / Math.sqrt(inputs)));
-      seed.uniform(layer.bias, 1 / Math.sqrt(inputs));
+      stream.uniform(layer.weight, Math.sqrt(3) * (gain / Math.sqrt(inputs)));
+      stream.uniform(layer.bias, 1 / Math.sqrt(inputs));
       return layer;
     });
   }

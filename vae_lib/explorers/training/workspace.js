@@ -34,6 +34,14 @@ export function noiseOf(settings, rows) {
   return draws(settings) * settings.latent_dim * (settings.draw === "one_eps_per_batch" ? 1 : rows);
 }
 
+/**
+ * KL(q ‖ p) of one dimension, in nats.
+ * @param {Reals} code
+ * @param {number} at the place of μ; that of ln σ² is J later
+ * @param {number} J
+ */
+export const klOf = (code, at, J) => 0.5 * (code[at] * code[at] + Math.exp(code[at + J]) - code[at + J] - 1);
+
 /** Arrays for a batch of at most so many rows, and what is computed in them. */
 export class Workspace {
   /**
@@ -119,11 +127,9 @@ export class Workspace {
     let sum = 0;
     for (let r = 0; r < rows; r++) {
       for (let at = 2 * J * r; at < 2 * J * r + J; at++) {
-        const [mu, logvar] = [code[at], code[at + J]];
-        const variance = Math.exp(logvar);
-        sum += 0.5 * (mu * mu + variance - logvar - 1);
-        slopes.code[at] += weight * factor * mu;
-        slopes.code[at + J] += weight * factor * 0.5 * (variance - 1);
+        sum += klOf(code, at, J);
+        slopes.code[at] += weight * factor * code[at];
+        slopes.code[at + J] += weight * factor * 0.5 * (Math.exp(code[at + J]) - 1);
       }
     }
     return factor * sum;

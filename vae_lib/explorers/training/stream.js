@@ -5,7 +5,7 @@ import { boxMuller, twister, uniform } from "../shared/random.js";
 /** @import { Reals } from "./kernels.js" */
 
 /** What torch.Generator().manual_seed(seed) gives, draw by draw. */
-export class Generator {
+export class Stream {
   #next;
   #spare = NaN; // torch makes normals in pairs when it makes few, and remembers the second
 
