@@ -198,7 +198,7 @@ function drawPlane(picture, { images, session }, left, top, side) {
     if (images && session) {
       picture.layer(`${session.version} ${left} ${side}`, () => {
         drawDecoded(picture, plane, session);
-        drawMeans(picture, images, session, at);
+        drawMeans(picture, plane, images, session);
       });
     }
     for (const r of [1, 2]) picture.stroke(around([0, 0], [r, r]).map(at), color.prior, { width: 1.5, dash: [6, 4] });
@@ -225,13 +225,15 @@ function drawRows(picture, corners, rows, size, color, alpha) {
     [left, top, Array.from({ length: pixels }, (_, k) => rows[i * pixels + k])]), size, color, alpha);
 }
 
-/** @type {(picture: Picture, images: Images, session: Session, at: (place: Place) => Place) => void} */
-function drawMeans(picture, { test, held, labels, width }, { run }, at) {
+/** @type {(picture: Picture, plane: Panel, images: Images, session: Session) => void} */
+function drawMeans(picture, plane, { test, held, labels, width }, { run }) {
   const { color } = picture;
+  const at = (/** @type {Place} */ [a, b]) => /** @type {Place} */ ([plane.x(a), plane.y(b)]);
   const shown = Math.min(held, 400);
   const { mu, logvar } = run.encode(test.subarray(0, shown * width));
   for (let i = 0; i < shown; i++) {
     const [a, b] = at([mu[2 * i], mu[2 * i + 1]]);
+    if (a < plane.left || a > plane.right || b < plane.top || b > plane.bottom) continue;
     if (labels) picture.text(a, b, labels[i], color[`class-${labels[i]}`], "center", 0);
     else picture.dot(a, b, color.muted, 2);
   }

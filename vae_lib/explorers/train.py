@@ -22,7 +22,7 @@ from vae_lib.models import VAE
 MOST_IMAGES, LARGEST_SIDE = 4096, 28
 LEAST_IMAGES = 10
 HELD_OUT = 5  # each fifth image is kept for the evaluation
-STILL_EPOCHS = 30  # of the run that a page shows without JavaScript
+STILL_EPOCHS = 20  # of the run that a page shows without JavaScript
 TERMS = ("loss", "reconstruction", "kl", "elbo")
 
 # What the menus choose: (part of the program, option) → the program of the gallery that has this line.
