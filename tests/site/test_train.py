@@ -1,0 +1,216 @@
+"""The explorer that trains: its buttons, what moves while it trains, and when it stops."""
+
+from __future__ import annotations
+
+import pytest
+from cards import Card
+
+# Counts slices instead of milliseconds: each one of the script ends with a message to itself.
+COUNT = """(() => {
+  window.slices = 0;
+  const post = MessagePort.prototype.postMessage;
+  MessagePort.prototype.postMessage = function (...message) {
+    window.slices++;
+    return post.apply(this, message);
+  };
+})();"""
+
+
+@pytest.fixture
+def train(card):
+    """A function that opens the explorer on a page of its own, once its digits are there."""
+    return lambda **options: ready(card("train", **options))
+
+
+def ready(explorer):
+    explorer.page.wait_for_function("() => window.digits")
+    explorer.rest()
+    return explorer
+
+
+def press(explorer, name):
+    explorer.root.locator(f"button[name={name}]").click()
+    explorer.rest()
+
+
+def epoch(explorer):
+    return explorer.shown()["epoch"]
+
+
+def until(explorer, condition, value=None):
+    """Wait until a condition holds for the epoch that the card shows, as `epoch`, and a `value`."""
+    explorer.page.wait_for_function(
+        f"""([root, value]) => {{
+          const epoch = Number(root.querySelector("output[name=epoch]").dataset.value);
+          return {condition};
+        }}""",
+        arg=[explorer.root.element_handle(), value],
+    )
+
+
+def reach(explorer, epochs):
+    """Train up to an epoch, and pause."""
+    press(explorer, "train")
+    until(explorer, "epoch >= value", epochs)
+    press(explorer, "train")
+
+
+def test_it_trains_pauses_and_starts_over(train):
+    explorer = train()
+    button = explorer.root.locator("button[name=train]")
+    assert button.inner_text() == "Train" and epoch(explorer) == 0
+    press(explorer, "train")
+    assert button.inner_text() == "Pause"
+    until(explorer, "epoch >= value", 3)
+    press(explorer, "train")
+    assert button.inner_text() == "Train"
+    shown, picture = explorer.shown(), explorer.picture()
+    assert shown["loss"] == pytest.approx(shown["kl"] - shown["reconstruction"], rel=1e-5)
+    assert -40 < shown["elbo"] < -24
+    explorer.page.wait_for_timeout(300)
+    explorer.rest()
+    assert explorer.shown() == shown and explorer.picture() == picture, "it rests while it is paused"
+    press(explorer, "reset")
+    assert explorer.shown() == dict.fromkeys(shown) | {"epoch": 0}
+
+
+def test_the_same_seed_trains_the_same_run(train):
+    explorer, runs = train(), []
+    for seed in (0, 1, 0):
+        explorer.set("seed", seed)
+        press(explorer, "reset")
+        for _ in range(23):  # batches of an epoch
+            press(explorer, "step")
+        runs.append(explorer.shown())
+        assert epoch(explorer) == 1
+    assert runs[0] == runs[2] != runs[1]
+
+
+def test_a_step_shows_both_parts_of_the_gradient(train):
+    explorer = train()
+    told = explorer.root.locator(".told")
+    press(explorer, "step")
+    first = told.inner_text()
+    assert first.startswith("Gradient of reconstruction ") and ", of KL " in first
+    press(explorer, "step")
+    assert told.inner_text() != first
+
+
+def test_controls_move_while_it_trains(train):
+    """A larger β reaches the run that trains, another width a new one that goes on by itself."""
+    explorer = train()
+    press(explorer, "train")
+    until(explorer, "epoch >= value", 2)
+    explorer.set("beta", 100)
+    at = epoch(explorer)
+    assert at >= 2
+    until(explorer, "epoch >= value", at + 8)
+    assert explorer.shown()["kl"] < 0.1, "the plane collapses"
+    at = epoch(explorer)
+    explorer.set("hidden", 32)
+    assert epoch(explorer) < at
+    until(explorer, "epoch >= value", 1)
+    press(explorer, "train")
+
+
+def test_a_kept_run_stands_beside_the_next(train):
+    explorer = train()
+    reach(explorer, 2)
+    kept = explorer.texts()
+    press(explorer, "keep")
+    explorer.set("reduction", "pixel_mean")
+    press(explorer, "reset")
+    reach(explorer, 2)
+    beside = explorer.root.locator(".numbers .kept").all_inner_texts()
+    assert beside == [f"kept {kept[name]}" for name in ("epoch", "loss", "reconstruction", "kl", "elbo")]
+    assert "The kept run: loss" in explorer.words()
+    explorer.reset()
+    assert explorer.root.locator(".numbers .kept").count() == 0 and epoch(explorer) == 0
+
+
+def test_tasks_tick_themselves_while_it_trains(train):
+    explorer = train()
+    done = explorer.root.locator(".tasks li.done")
+    explorer.root.get_by_role("button", name="Start here").click()
+    explorer.rest()
+    assert explorer.state()["reduction"] == "pixel_mean" and done.count() == 0
+    reach(explorer, 10)
+    assert done.count() == 1 and "collapse" in done.inner_text()
+    explorer.set("reduction", "sum")
+    explorer.set("beta", 64)
+    assert done.count() == 2
+
+
+def test_it_stops_where_nobody_sees_it_and_goes_on(train):
+    explorer = train()
+    page = explorer.page
+    page.evaluate(COUNT)
+    page.evaluate("document.body.style.height = '5000px'")
+    press(explorer, "train")
+    page.wait_for_function("() => slices > 5")
+    page.evaluate("scrollTo(0, 4000)")
+    page.wait_for_function("""async () => {
+      const before = slices;
+      await new Promise((resolve) => setTimeout(resolve, 250));
+      return slices === before;
+    }""")
+    stopped = page.evaluate("slices")
+    page.evaluate("scrollTo(0, 0)")
+    page.wait_for_function("stopped => slices > stopped + 3", arg=stopped)
+    press(explorer, "train")
+
+
+def test_a_loss_that_runs_away_ends_with_words(train):
+    explorer = train()
+    explorer.set("step_size", 10)
+    press(explorer, "train")
+    explorer.root.get_by_text("Not finite in epoch").wait_for()
+    explorer.rest()
+    assert explorer.root.locator("button[name=train]").inner_text() == "Train"
+    assert "not a finite number any more" in explorer.words()
+
+
+def test_drawing_changes_its_reconstruction(train):
+    explorer = train()
+    reach(explorer, 1)
+    before = explorer.picture()
+    explorer.root.get_by_role("button", name="Clear").click()
+    explorer.rest()
+    assert explorer.picture() != before and epoch(explorer) >= 1, "the run stays"
+
+
+def test_it_can_be_used_by_keyboard_alone(train):
+    explorer = train()
+    explorer.root.locator("button[name=train]").focus()
+    explorer.page.keyboard.press("Enter")
+    until(explorer, "epoch >= value", 1)
+    explorer.page.keyboard.press("Space")
+    assert explorer.root.locator("button[name=train]").inner_text() == "Train"
+    for name in ("step", "reset", "keep"):
+        explorer.page.keyboard.press("Tab")
+        assert explorer.page.evaluate("document.activeElement.name") == name
+
+
+def test_the_pages_that_have_it_load_its_script_and_digits(html):
+    for page in html.glob("book/*.html"):
+        text = page.read_text(encoding="utf-8")
+        here = 'data-explorer="train"' in text
+        assert ("train.js?v=" in text, "digits.js?v=" in text) == (here, here), page.name
+
+
+def test_it_trains_on_a_page_that_was_opened_from_a_folder(html, tab):
+    problems = []
+    page = tab((html / "book" / "08_training.html").as_uri(), problems=problems)
+    explorer = ready(Card(page, "train"))
+    explorer.root.scroll_into_view_if_needed()
+    reach(explorer, 2)
+    assert problems == []
+
+
+def test_it_trains_under_the_policy_of_the_site(served, tab):
+    problems = []
+    page = tab(f"{served}book/08_training.html", problems=problems)
+    explorer = ready(Card(page, "train"))
+    explorer.root.scroll_into_view_if_needed()
+    reach(explorer, 2)
+    assert problems == []
