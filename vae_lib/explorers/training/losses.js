@@ -2,13 +2,11 @@
 
 import { LOG_2PI } from "../shared/formulas.js";
 
-/** @import { Floats } from "./generator.js" */
+/** @import { Floats } from "./stream.js" */
 
 /**
- * log p(x|z) of each of `rows` rows of params goes to `sums`, its slope at each of them to `slopes`. The row r belongs to
- * row r % count of x: there are L rows of params for each image.
- * @typedef {(sums: Floats, slopes: Floats, params: Floats, x: Floats, rows: number, count: number, width: number,
- *   sigma: number) => void} Score
+ * The sum of log p(x|z) over the first `count` pixels, in nats; `weight` times its slope at each of params goes to `slopes`.
+ * @typedef {(slopes: Floats, params: Floats, x: Floats, count: number, weight: number, sigma: number) => number} Score
  */
 
 /** @param {number} t */
@@ -26,38 +24,34 @@ function continuousMean(t) {
 }
 
 /** @type {Score} (7.3): x t − softplus(t), where a product of many 1 + e^−|t| needs one logarithm */
-function bernoulli(sums, slopes, params, x, rows, count, width) {
-  for (let r = 0, at = 0; r < rows; r++) {
-    let sum = 0, factors = 1;
-    for (let k = (r % count) * width, end = k + width; k < end; k++, at++) {
-      const t = params[at], p = x[k];
-      const small = Math.exp(t > 0 ? -t : t), all = 1 + small;
-      sum += p * t - (t > 0 ? t : 0);
-      slopes[at] = p - (t > 0 ? 1 : small) / all;
-      factors *= all;
-      if (factors > 1e300) {
-        sum -= Math.log(factors);
-        factors = 1;
-      }
+function bernoulli(slopes, params, x, count, weight) {
+  let sum = 0, factors = 1;
+  for (let i = 0; i < count; i++) {
+    const t = params[i];
+    const small = Math.exp(t > 0 ? -t : t), all = 1 + small;
+    sum += x[i] * t - (t > 0 ? t : 0);
+    slopes[i] = weight * (x[i] - (t > 0 ? 1 : small) / all);
+    factors *= all;
+    if (factors > 1e300) {
+      sum -= Math.log(factors);
+      factors = 1;
     }
-    sums[r] = sum - Math.log(factors);
   }
+  return sum - Math.log(factors);
 }
 
 /**
  * A likelihood whose pixels are computed one by one: `of` gives log p, `slope` its derivative.
- * @type {(of: (t: number, x: number, sigma: number) => number, slope: (t: number, x: number, sigma: number) => number)
- *   => Score}
+ * @typedef {(t: number, x: number, sigma: number) => number} Pixel
+ * @type {(of: Pixel, slope: Pixel) => Score}
  */
-const pixelwise = (of, slope) => (sums, slopes, params, x, rows, count, width, sigma) => {
-  for (let r = 0, at = 0; r < rows; r++) {
-    let sum = 0;
-    for (let k = (r % count) * width, end = k + width; k < end; k++, at++) {
-      sum += of(params[at], x[k], sigma);
-      slopes[at] = slope(params[at], x[k], sigma);
-    }
-    sums[r] = sum;
+const pixelwise = (of, slope) => (slopes, params, x, count, weight, sigma) => {
+  let sum = 0;
+  for (let i = 0; i < count; i++) {
+    sum += of(params[i], x[i], sigma);
+    slopes[i] = weight * slope(params[i], x[i], sigma);
   }
+  return sum;
 };
 
 /** (7.8) of the logit t: x t − log((e^t − 1)/t) with all its digits. @type {(t: number, x: number) => number} */

@@ -1,42 +1,38 @@
-// The random stream of torch.Generator on a CPU: uniforms, permutations and normals as torch draws them.
+// The random stream of a generator of torch on the CPU: the weights, the order of the images and the noise of a seed.
 
 import { boxMuller, twister, uniform } from "../shared/random.js";
 
-/** @import { Reals } from "./kernels.js" */
+/** @typedef {Float32Array | Float64Array} Floats */
 
-/** What torch.Generator().manual_seed(seed) gives, draw by draw. */
 export class Stream {
   #next;
-  #spare = NaN; // torch makes normals in pairs when it makes few, and remembers the second
+  #spare = NaN; // Box-Muller makes two numbers; of a short draw the second waits for the next one
 
-  /** @param {number} seed */
+  /** @param {number} seed as in torch.Generator().manual_seed(seed) */
   constructor(seed) {
     this.#next = twister(seed);
   }
 
-  /** All that it remembers, as a copy. */
-  get state() {
+  /** What restore() needs to draw the same numbers again. */
+  save() {
     return { words: this.#next.state.slice(), spare: this.#spare };
   }
 
-  set state({ words, spare }) {
+  /** @param {{ words: Uint32Array, spare: number }} saved */
+  restore({ words, spare }) {
     this.#next.state.set(words);
     this.#spare = spare;
   }
 
-  /** A float32 of 24 random bits, from 0 to 1. */
-  #float() {
-    return (this.#next() & 0xffffff) / 2 ** 24;
-  }
-
   /**
-   * tensor.uniform_(-bound, bound) of float32.
-   * @param {Reals} out
-   * @param {number} bound
+   * tensor.uniform_(−bound, bound) for a tensor of float32.
+   * @type {(out: Floats, bound: number) => void}
    */
   uniform(out, bound) {
-    const [from, to] = [Math.fround(-bound), Math.fround(bound)];
-    for (let i = 0; i < out.length; i++) out[i] = Math.fround(this.#float() * (to - from) + from);
+    const [low, width] = [Math.fround(-bound), Math.fround(2 * Math.fround(bound))];
+    for (let i = 0; i < out.length; i++) {
+      out[i] = Math.fround(Math.fround(((this.#next() & 0xffffff) / 2 ** 24) * width) + low);
+    }
   }
 
   /**
@@ -44,7 +40,7 @@ export class Stream {
    * @param {Uint32Array} out
    */
   permutation(out) {
-    out.forEach((_, i) => (out[i] = i));
+    for (let i = 0; i < out.length; i++) out[i] = i;
     for (let i = 0; i < out.length - 1; i++) {
       const other = i + (this.#next() % (out.length - i));
       [out[i], out[other]] = [out[other], out[i]];
@@ -52,26 +48,28 @@ export class Stream {
   }
 
   /**
-   * torch.randn(count), of the type of the array, in out[0 … count): from 16 numbers on in blocks of 16, of which the
-   * last begins 16 before the end.
-   * @param {Reals} out
-   * @param {number} count
+   * torch.randn(out.length) in the type of `out`. Blocks of 16 are made at once; the last one, where the length is no
+   * multiple of 16, is drawn anew. Fewer than 16 numbers are drawn one by one.
+   * @param {Floats} out
    */
-  normal(out, count) {
-    if (count < 16) {
-      for (let i = 0; i < count; i++) out[i] = this.#one();
+  normal(out) {
+    const size = out.length;
+    if (size < 16) {
+      for (let i = 0; i < size; i++) out[i] = this.#one();
       return;
     }
-    const draw = out instanceof Float64Array ? () => uniform(this.#next) : () => this.#float();
-    const blocks = count - (count % 16);
-    for (let i = 0; i < count; i++) out[i] = draw();
-    boxMuller(out, 0, blocks);
-    if (blocks === count) return;
-    for (let i = count - 16; i < count; i++) out[i] = draw();
-    boxMuller(out, count - 16, count);
+    this.#block(out, 0, size - (size % 16), size);
+    if (size % 16) this.#block(out, size - 16, size, size);
   }
 
-  /** One normal, as torch makes them when it needs fewer than 16. */
+  /** @type {(out: Floats, from: number, to: number, drawn: number) => void} uniforms up to `drawn`, normals up to `to` */
+  #block(out, from, to, drawn) {
+    const next = this.#next;
+    if (out instanceof Float32Array) for (let k = from; k < drawn; k++) out[k] = (next() & 0xffffff) / 2 ** 24;
+    else for (let k = from; k < drawn; k++) out[k] = uniform(next);
+    boxMuller(out, from, to);
+  }
+
   #one() {
     const spare = this.#spare;
     this.#spare = NaN;
