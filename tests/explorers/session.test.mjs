@@ -105,8 +105,9 @@ test("a kept run stays as it was while the next one trains", () => {
   s.set({ ...STATE, beta: 4 });
   s.restart();
   for (let i = 0; i < 12; i++) s.advance();
-  assert.deepEqual([s.kept?.curves.points.length, s.curves.points.length], [1, 3]);
-  assert.deepEqual([s.kept?.settings.beta, s.settings.beta], [1, 4]);
+  const kept = /** @type {Session["kept"]} */ (s.kept);
+  assert.deepEqual([kept?.curves.points.length, s.curves.points.length], [1, 3]);
+  assert.deepEqual([kept?.settings.beta, s.settings.beta], [1, 4]);
 });
 
 test("a run that was no longer finite stops", () => {

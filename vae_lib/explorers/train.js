@@ -218,7 +218,10 @@ function drawDecoded(picture, plane, { run }) {
   drawRows(picture, corners, run.decode(z), Math.floor(step) - 2, picture.color.ink, 0.2);
 }
 
-/** @type {(picture: Picture, corners: number[][], rows: ArrayLike<number>, size: number, color: string, alpha?: number) => void} */
+/**
+ * Images whose rows lie one after the other, each at its corner.
+ * @type {(picture: Picture, corners: number[][], rows: ArrayLike<number>, size: number, color: string, alpha?: number) => void}
+ */
 function drawRows(picture, corners, rows, size, color, alpha) {
   const pixels = rows.length / corners.length;
   picture.images(corners.map(([left, top], i) =>
@@ -474,7 +477,7 @@ class Trainer {
 
 /** @type {Explorer<State, Terms, Cache>} */
 export const explorer = {
-  height: 336,
+  height: 342,
   narrow: 560,
   room: 300,
   buttons: { train: "Train", step: "Step", reset: "Start over", keep: "Keep" },
@@ -525,12 +528,14 @@ export const explorer = {
     const beside = kept ? ` The kept run: loss ${rounded(kept.loss)}, KL ${rounded(kept.kl)}, ELBO ${rounded(kept.elbo)} ` +
       `after ${kept.epoch} epochs.` : "";
     if (!n.epoch) {
-      return "Not trained yet: each point of the plane decodes to the same grey. Train lets this loss shape both networks." + beside;
+      return "Not trained yet: each point of the plane decodes to the same grey. " +
+        "Train lets this loss shape both networks." + beside;
     }
     const measured = session?.measured;
     const collapsed = measured && measured.kl < 0.1 ? " q(z|x) is the prior for every image: the posterior has collapsed." : "";
     return `Epoch ${n.epoch}: this loss reports ${rounded(n.loss)}, of which the KL term is ${rounded(n.kl)}. ` +
-      `The ELBO of held-out images, with β = 1, is ${rounded(n.elbo)} nats, their KL ${rounded(measured?.kl)}.${collapsed}${beside}`;
+      `The ELBO of held-out images, with β = 1, is ${rounded(n.elbo)} nats, their KL ${rounded(measured?.kl)}.` +
+      collapsed + beside;
   },
 
   draw(picture, state, _, cache) {
@@ -539,7 +544,7 @@ export const explorer = {
     const size = narrow ? 92 : 100;
     const left = width - 6 - size;
     const free = left - 22 - 34 - (narrow ? 0 : 84);
-    const side = Math.round(narrow ? Math.min(270, left - 22 - 34) : Math.min(250, free / 2 + 17));
+    const side = Math.round(narrow ? Math.min(270, left - 22 - 34) : Math.min(244, free / 2 + 17));
     const top = narrow ? 206 : 26;
     const plane = left - 22 - side;
     if (narrow) drawCurves(picture, session, 40, width - 12, 26, 152);
@@ -547,7 +552,7 @@ export const explorer = {
     if (state.latent_dim === 2) drawPlane(picture, cache, plane, top, side);
     else drawDimensions(picture, cache, plane, top, side);
     drawDrawing(picture, state, cache, left, top + (narrow ? 8 : 0), size);
-    let row = narrow ? picture.height - 80 : 302;
+    let row = narrow ? picture.height - 80 : 312;
     const words = [...loss(state), ...sizes(state)];
     row = drawWords(picture, 6, row, width - 12, words, color.ink);
     if (session?.kept) {

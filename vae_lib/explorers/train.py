@@ -78,15 +78,16 @@ class Train(Explorer):
     chapter = 8
     question = "What does this loss make of the digits?"
     own_script = True
+    drawing = Pixels(FACE, "draw here")
     loading = Choice("unit", {"unit": "from 0 to 1", "raw": "from 0 to 255"}, "pixels of x")
     draw = Choice(
         "sample",
         {
             "sample": "μ + σε",
-            "sigma_is_exp_logvar": "σ = exp(logvar)",
+            "sigma_is_exp_logvar": "exp(logvar)",
             "no_noise": "μ, no noise",
             "no_gradient_through_z": "no gradient",
-            "one_eps_per_batch": "one ε per batch",
+            "one_eps_per_batch": "one ε for all",
         },
         "draw of z",
     )
@@ -122,7 +123,6 @@ class Train(Explorer):
     hidden = Slider(64, 8, 128, 8, "width", integer=True)
     step_size = Slider(0.002, 1e-4, 10.0, 0.01, "step size", log=True)
     seed = Slider(0, 0, 99, 1, "seed", integer=True)
-    drawing = Pixels(FACE, "draw here")
 
     _images = traitlets.Dict().tag(sync=True)
     _weights = traitlets.Bytes().tag(sync=True)  # float32, in the order of the model's parameters

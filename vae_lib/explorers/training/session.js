@@ -8,14 +8,15 @@
  *   settings: any, failed: null | { epoch: number, step: number },
  *   step(): { epoch: number, step: number, loss: number, reconstruction: number, kl: number, ended: boolean },
  *   advance(milliseconds: number): { epoch: number, loss: number, reconstruction: number, kl: number }[],
- *   gradients(): { reconstruction: number, kl: number }, evaluate(): Measured,
+ *   gradients(): { reconstruction: number, kl: number }, evaluate(draws?: number): Measured,
  *   encode(images: Float32Array): { mu: ArrayLike<number>, logvar: ArrayLike<number> },
- *   decode(z: Float32Array): ArrayLike<number>, weights(): Float32Array[], load(weights: Float32Array): void,
+ *   decode(z: Float32Array): ArrayLike<number>, weights(): ArrayLike<number>[], load(weights: Float32Array): void,
  * }} Run
  */
 
 /** Milliseconds of a slice, after which the page may draw and answer. */
 export const SLICE = 12;
+const HELD_DRAWS = 2; // for each held-out image: few, as the page waits for them
 /** Number of points of a curve, from which on every other one is left out. */
 export const MOST_POINTS = 400;
 /** The traits of a run; those of FRESH cannot change while it lasts. */
@@ -113,7 +114,7 @@ export class Session {
   /** @param {Omit<Point, "elbo">[]} finished epochs */
   #note(finished) {
     finished.forEach(({ epoch, loss, reconstruction, kl }, i) => {
-      if (i === finished.length - 1) this.measured = this.run.evaluate();
+      if (i === finished.length - 1) this.measured = this.run.evaluate(HELD_DRAWS);
       const elbo = i === finished.length - 1 && this.measured ? this.measured.elbo : null;
       this.curves.push({ epoch, loss, reconstruction, kl, elbo });
     });
