@@ -18,6 +18,7 @@ from fontTools.ttLib import TTFont
 from sphinx.errors import ExtensionError
 
 from tools import npm
+from vae_lib.explorers import EXPLORERS
 
 INTER = "inter-ui"  # Inter, by Rasmus Andersson
 DEJAVU = "@fontsource/dejavu-mono"  # DejaVu Sans Mono; of the monospaced fonts on npm it alone has ᵀ and ⱼ
@@ -130,7 +131,8 @@ def check(app, exception):
         return
     out = Path(app.outdir)
     texts = {page: Text(page.read_text(encoding="utf-8")).seen for page in app.themed_pages}
-    for name in ("explorers.js", "explorers.css", "book.js", "book.css"):
+    own = [f"{name}.js" for name, cls in EXPLORERS.items() if cls.own_script]
+    for name in ("explorers.js", *own, "explorers.css", "book.js", "book.css"):
         texts[out / "_static" / name] = set((out / "_static" / name).read_text(encoding="utf-8"))
     for file, seen in texts.items():
         if found := lacking(seen):
