@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from cards import READ, REST, Reading, opening
-from conftest import CHAPTERS, SET, TITLE, listeners, rgb
+from conftest import SET, TITLE, listeners, rgb
 from playwright.sync_api import Error
 
 from vae_lib.explorers import EXPLORERS
