@@ -61,6 +61,7 @@ export class Pass {
   constructor({ layers, slopes, type }, rows) {
     const buffer = (/** @type {number} */ columns) => /** @type {Floats} */ (new type(rows * columns));
     const [{ inputs: pixels, outputs: hidden }, , { inputs: latent }] = layers;
+    this.round = type === Float32Array ? Math.fround : Number; // sums are computed with 53 bits, and overflow as the type does
     this.layers = layers;
     this.slopes = slopes;
     this.rows = rows;
@@ -154,7 +155,7 @@ export class Pass {
       const noise = eps.subarray((l * eps.length) / samples);
       this.draw(noise, count, draw);
       this.decode(count);
-      reconstruction += share * this.score(kind, sigma, count, -first * share);
+      reconstruction += share * this.round(this.score(kind, sigma, count, -first * share));
       layers[3].backward(dhidden, dparams, g, params, count, scratch);
       layers[2].backward(dz, dhidden, z, g, count, scratch);
       this.#throughDraw(noise, count, draw);
@@ -189,6 +190,6 @@ export class Pass {
     }
     const sums = new Float64Array(latent);
     this.kl(sums, count);
-    return factor * sums.reduce((sum, value) => sum + value, 0);
+    return factor * this.round(sums.reduce((sum, value) => sum + value, 0));
   }
 }

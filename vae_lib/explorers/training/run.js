@@ -227,7 +227,9 @@ export class Run {
     const { reconstruction, kl } = yield* this.#pass.gradient(settings, this.#eps, count, [1, settings.beta]);
     const loss = settings.beta * kl - reconstruction;
     if (!Number.isFinite(loss)) {
-      this.failed = { epoch, step, term: Number.isFinite(reconstruction) ? "kl" : "reconstruction" };
+      // σ comes from the encoder, so that an infinite KL makes NaN of the reconstruction term, too.
+      const onlyFirst = Number.isFinite(kl) && !Number.isFinite(reconstruction);
+      this.failed = { epoch, step, term: onlyFirst ? "reconstruction" : "kl" };
       return { epoch, step, loss, reconstruction, kl, ended: false };
     }
     this.#update(settings.step_size);
