@@ -35,7 +35,7 @@ const ANSWERS = {
       if (run.failed) break;
       finished.push([last.loss, last.reconstruction, last.kl]);
     }
-    const { elbo, reconstruction, kl, perDimension } = run.evaluate();
+    const { elbo, reconstruction, kl, perDimension } = run.evaluate(4);
     return { finished, failed: run.failed, held: { elbo, reconstruction, kl, perDimension: [...perDimension] } };
   },
 

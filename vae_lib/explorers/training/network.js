@@ -135,7 +135,7 @@ export class Pass {
 
   /**
    * Both terms of the loss, means over the first `count` rows of x, as the loss reports them. The network's gradient becomes
-   * that of weights[0] · −reconstruction + weights[1] · kl. It pauses after each sample.
+   * that of weights[0] · −reconstruction + weights[1] · kl. It pauses after each large product.
    * @param {Loss} loss
    * @param {Floats} eps
    * @param {number} count
@@ -150,11 +150,13 @@ export class Pass {
     this.slopes.fill(0);
     dcode.fill(0);
     this.encode(count);
+    yield;
     let reconstruction = 0;
     for (let l = 0; l < samples; l++) {
       const noise = eps.subarray((l * eps.length) / samples);
       this.draw(noise, count, draw);
       this.decode(count);
+      yield;
       reconstruction += share * this.round(this.score(kind, sigma, count, -first * share));
       layers[3].backward(dhidden, dparams, g, params, count, scratch);
       layers[2].backward(dz, dhidden, z, g, count, scratch);
@@ -163,6 +165,7 @@ export class Pass {
     }
     const kl = this.#throughKl(KL_LINES[kl_line](latent) / count, second, count);
     layers[1].backward(dhidden, dcode, h, code, count, scratch);
+    yield;
     layers[0].backward(null, dhidden, x, h, count, scratch);
     return { reconstruction, kl };
   }

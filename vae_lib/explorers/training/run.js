@@ -114,7 +114,7 @@ export class Run {
    * noise in each z. The noise is the same each time. Of a large network fewer samples are drawn, and fewer images taken.
    * @param {number} draws the number L of samples of each image
    */
-  evaluate(draws = 4) {
+  evaluate(draws = 2) {
     const { test, width } = this.#data;
     const { hidden, latent_dim, likelihood, sigma } = this.settings;
     const affordable = Math.floor(WORK / (width * hidden)); // times that an image can be encoded or decoded
