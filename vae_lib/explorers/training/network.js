@@ -61,6 +61,7 @@ export class Pass {
   constructor({ layers, slopes, type }, rows) {
     const buffer = (/** @type {number} */ columns) => /** @type {Floats} */ (new type(rows * columns));
     const [{ inputs: pixels, outputs: hidden }, , { inputs: latent }] = layers;
+    this.round = type === Float32Array ? Math.fround : Number; // sums are computed with 53 bits, and overflow as the type does
     this.layers = layers;
     this.slopes = slopes;
     this.rows = rows;
@@ -134,7 +135,7 @@ export class Pass {
 
   /**
    * Both terms of the loss, means over the first `count` rows of x, as the loss reports them. The network's gradient becomes
-   * that of weights[0] · −reconstruction + weights[1] · kl. It pauses after each sample.
+   * that of weights[0] · −reconstruction + weights[1] · kl. It pauses after each large product.
    * @param {Loss} loss
    * @param {Floats} eps
    * @param {number} count
@@ -149,12 +150,14 @@ export class Pass {
     this.slopes.fill(0);
     dcode.fill(0);
     this.encode(count);
+    yield;
     let reconstruction = 0;
     for (let l = 0; l < samples; l++) {
       const noise = eps.subarray((l * eps.length) / samples);
       this.draw(noise, count, draw);
       this.decode(count);
-      reconstruction += share * this.score(kind, sigma, count, -first * share);
+      yield;
+      reconstruction += share * this.round(this.score(kind, sigma, count, -first * share));
       layers[3].backward(dhidden, dparams, g, params, count, scratch);
       layers[2].backward(dz, dhidden, z, g, count, scratch);
       this.#throughDraw(noise, count, draw);
@@ -162,6 +165,7 @@ export class Pass {
     }
     const kl = this.#throughKl(KL_LINES[kl_line](latent) / count, second, count);
     layers[1].backward(dhidden, dcode, h, code, count, scratch);
+    yield;
     layers[0].backward(null, dhidden, x, h, count, scratch);
     return { reconstruction, kl };
   }
@@ -189,6 +193,6 @@ export class Pass {
     }
     const sums = new Float64Array(latent);
     this.kl(sums, count);
-    return factor * sums.reduce((sum, value) => sum + value, 0);
+    return factor * this.round(sums.reduce((sum, value) => sum + value, 0));
   }
 }

@@ -114,7 +114,7 @@ export class Run {
    * noise in each z. The noise is the same each time. Of a large network fewer samples are drawn, and fewer images taken.
    * @param {number} draws the number L of samples of each image
    */
-  evaluate(draws = 4) {
+  evaluate(draws = 2) {
     const { test, width } = this.#data;
     const { hidden, latent_dim, likelihood, sigma } = this.settings;
     const affordable = Math.floor(WORK / (width * hidden)); // times that an image can be encoded or decoded
@@ -227,7 +227,9 @@ export class Run {
     const { reconstruction, kl } = yield* this.#pass.gradient(settings, this.#eps, count, [1, settings.beta]);
     const loss = settings.beta * kl - reconstruction;
     if (!Number.isFinite(loss)) {
-      this.failed = { epoch, step, term: Number.isFinite(reconstruction) ? "kl" : "reconstruction" };
+      // σ comes from the encoder, so that an infinite KL makes NaN of the reconstruction term, too.
+      const onlyFirst = Number.isFinite(kl) && !Number.isFinite(reconstruction);
+      this.failed = { epoch, step, term: onlyFirst ? "reconstruction" : "kl" };
       return { epoch, step, loss, reconstruction, kl, ended: false };
     }
     this.#update(settings.step_size);

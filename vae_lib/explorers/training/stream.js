@@ -29,10 +29,8 @@ export class Stream {
    * @type {(out: Floats, bound: number) => void}
    */
   uniform(out, bound) {
-    const [low, width] = [Math.fround(-bound), Math.fround(2 * Math.fround(bound))];
-    for (let i = 0; i < out.length; i++) {
-      out[i] = Math.fround(Math.fround(((this.#next() & 0xffffff) / 2 ** 24) * width) + low);
-    }
+    const edge = Math.fround(bound);
+    for (let i = 0; i < out.length; i++) out[i] = Math.fround(((this.#next() & 0xffffff) / 2 ** 24) * 2 * edge - edge);
   }
 
   /**
