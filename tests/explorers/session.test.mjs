@@ -102,6 +102,8 @@ test("a kept run stays as it was while the next one trains", () => {
   assert.ok(!s.kept, "nothing was trained");
   for (let i = 0; i < 4; i++) s.advance();
   s.keep();
+  for (let i = 0; i < 4; i++) s.advance();
+  assert.equal(/** @type {Session["kept"]} */ (s.kept)?.curves.points.length, 1, "it does not go on with the other");
   s.set({ ...STATE, beta: 4 });
   s.restart();
   for (let i = 0; i < 12; i++) s.advance();

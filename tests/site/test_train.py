@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import json
+
 import pytest
+import torch
 from cards import Card
+
+from vae_lib.explorers import Train
+from vae_lib.explorers.shared import base
+from vae_lib.models import VAE
 
 # Counts slices instead of milliseconds: each one of the script ends with a message to itself.
 COUNT = """(() => {
@@ -214,3 +222,87 @@ def test_it_trains_under_the_policy_of_the_site(served, tab):
     explorer.root.scroll_into_view_if_needed()
     reach(explorer, 2)
     assert problems == []
+
+
+# A widget as a notebook shows it, with a model in place of the kernel's, which writes down what is set.
+WIDGET = """<!DOCTYPE html><html lang="en"><meta charset="utf-8"><body><script type="module">
+{script}
+const {{ state, weights, images }} = {state};
+const bytes = (text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
+Object.assign(images, {{ train: bytes(images.train), test: bytes(images.test) }});
+Object.assign(state, {{ _images: images, _weights: bytes(weights), _data: {{}} }});
+window.sent = [];
+const heard = {{}};
+const model = {{
+  get: (name) => state[name],
+  set(name, value) {{
+    state[name] = value;
+    sent.push(name);
+    for (const callback of heard["change:" + name] ?? []) callback();
+  }},
+  save_changes() {{}},
+  on: (event, callback) => (heard[event] ??= []).push(callback),
+  off() {{}},
+}};
+window.result = () => [state._trained, btoa(String.fromCharCode(...new Uint8Array(state._weights.buffer)))];
+widget.render({{ model, el: document.body }});
+</script>"""
+
+
+@pytest.fixture
+def in_a_notebook(tab, tmp_path):
+    """A function that shows a widget, and its card; the page's `sent` are the names of the traits that it set."""
+
+    def show(explorer):
+        text = lambda data: base64.b64encode(data).decode()  # noqa: E731
+        images = explorer._images | {part: text(explorer._images[part]) for part in ("train", "test")}
+        state = {"state": explorer.state() | {"_spec": explorer._spec}, "images": images}
+        state["weights"] = text(explorer._weights)
+        script = base.notebook_script("train").replace("export default {", "const widget = {")
+        page = WIDGET.format(script=script, state=json.dumps(state))
+        (tmp_path / "widget.html").write_text(page, encoding="utf-8")
+        card = Card.__new__(Card)
+        card.page, card.name, card.cls = tab((tmp_path / "widget.html").as_uri()), "train", Train
+        card.root = card.page.locator('[data-explorer="train"]')
+        card.root.wait_for()
+        card.rest()
+        return card
+
+    return show
+
+
+def received(card, explorer):
+    """The kernel's explorer after the page has sent what it trained."""
+    explorer._trained, weights = card.page.evaluate("result()")
+    explorer._weights = base64.b64decode(weights)
+    return explorer
+
+
+def test_a_notebook_gets_model_and_history_at_a_pause(in_a_notebook):
+    given = VAE(64, 2, hidden=(16,), seed=7)
+    explorer = Train(model=given)
+    card = in_a_notebook(explorer)
+    press(card, "train")
+    until(card, "epoch >= value", 2)
+    names = set(card.page.evaluate("sent"))
+    assert not names & {"_weights", "_trained"}, "not while it trains"
+    press(card, "train")
+    back = received(card, explorer)
+    epochs = back.history["epoch"]
+    assert epochs == list(range(1, len(epochs) + 1)) and len(epochs) >= 2
+    assert back.numbers()["loss"] == card.shown()["loss"] == back.history["loss"][-1]
+    before, after = (list(model.parameters()) for model in (given, back.model))
+    assert all(0 < (a - b).abs().max() < 0.5 for a, b in zip(after, before, strict=True)), (
+        "it went on from there"
+    )
+
+
+def test_a_notebook_trains_on_the_images_of_its_learner(in_a_notebook):
+    x = torch.rand(60, 16, generator=torch.Generator().manual_seed(0))
+    explorer = Train(data=x, hidden=8)
+    card = in_a_notebook(explorer)
+    press(card, "step")
+    assert epoch(card) == 1, "48 images are one batch"
+    back = received(card, explorer)
+    assert back.model.input_dim == 16 and back.history["epoch"] == [1]
+    assert 16 * 0.6 < back.history["loss"][0] < 16 * 0.9, "about 16 ln 2"

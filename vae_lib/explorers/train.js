@@ -131,7 +131,7 @@ const CURVES = [ // with the sign with which it is drawn: what is paid, in nats
   ["elbo", -1, "ink", "−ELBO, held out", "−ELBO", {}],
 ];
 /** @param {number} value */
-const inside = (value) => value > -40 && value < 90;
+const inside = (value) => value > -150 && value < 90;
 
 /**
  * @type {(picture: Picture, session: Session | undefined, left: number, right: number, top: number, bottom: number) => void}
@@ -494,7 +494,8 @@ export const explorer = {
     { words: "Which β has the mean over pixels really? Set the sum to it.", start: { reduction: "pixel_mean" },
       reach: { beta: 64 }, done: ({ reduction, beta }) => reduction === "sum" && beta >= 60 && beta <= 68 },
     { words: "With two dimensions, be above an ELBO of −24.8 nats by epoch 30.", reach: { step_size: 0.01 },
-      done: ({ latent_dim: J }, { epoch, elbo }) => J === 2 && epoch <= 30 && elbo !== null && elbo > -24.8 },
+      done: ({ latent_dim: J, likelihood }, { epoch, elbo }) => // nats of densities are others
+        J === 2 && likelihood === "bernoulli" && epoch <= 30 && elbo !== null && elbo > -24.8 },
   ],
   prepare,
   numbers,
