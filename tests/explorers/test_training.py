@@ -136,14 +136,12 @@ def cases() -> list[dict]:
 
 
 def program(settings: dict, pixels: int) -> gallery.Right:
-    """The program of the gallery that has these lines; at most one of them is wrong."""
-    (code,) = (
-        code for code, line in LINES.items() if all((RIGHT | line)[key] == settings[key] for key in KEYS)
-    ) or ("right",)
+    """The program of the gallery that has these lines, of which at most one is wrong."""
+    keys = ("loading", "draw", "reduction", "kl_line")
+    code = next(
+        code for code, line in LINES.items() if all((RIGHT | line)[key] == settings[key] for key in keys)
+    )
     return gallery.PROGRAMS[code](pixels, settings["latent_dim"], hidden=(settings["hidden"],), seed=5)
-
-
-KEYS = ("loading", "draw", "reduction", "kl_line")
 
 
 def terms(model: gallery.Right, settings: dict, x: Tensor, seed: int) -> tuple[Tensor, Tensor, Tensor]:
