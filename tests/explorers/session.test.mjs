@@ -15,6 +15,8 @@ class FakeRun {
   /** @type {null | { epoch: number, step: number }} */
   failed = null;
   steps = 0;
+  /** @type {Float32Array | undefined} */
+  loaded;
 
   /** @param {any} settings */
   constructor(settings) {
@@ -34,7 +36,10 @@ class FakeRun {
   encode() { return { mu: [], logvar: [] }; }
   decode() { return []; }
   weights() { return []; }
-  load() {}
+  /** @param {Float32Array} weights */
+  load(weights) {
+    this.loaded = weights;
+  }
 }
 
 const STATE = { ...Object.fromEntries(SETTINGS.map((name) => [name, 1])), drawing: [0] };
@@ -110,6 +115,17 @@ test("a kept run stays as it was while the next one trains", () => {
   const kept = /** @type {Session["kept"]} */ (s.kept);
   assert.deepEqual([kept?.curves.points.length, s.curves.points.length], [1, 3]);
   assert.deepEqual([kept?.settings.beta, s.settings.beta], [1, 4]);
+});
+
+test("a model that was put in is where a run of its size starts over", () => {
+  const { session: s, made } = session();
+  const weights = Float32Array.of(1, 2);
+  assert.equal(s.goesOn, false);
+  s.put(weights);
+  s.set({ ...STATE, seed: 7 });
+  assert.deepEqual([made[1].loaded, made[2].loaded, s.goesOn], [weights, weights, true]);
+  s.set({ ...STATE, hidden: 7 });
+  assert.deepEqual([made[3].loaded, s.goesOn], [undefined, false]);
 });
 
 test("a run that was no longer finite stops", () => {

@@ -283,6 +283,7 @@ def test_a_notebook_gets_model_and_history_at_a_pause(in_a_notebook):
     given = VAE(64, 2, hidden=(16,), seed=7)
     explorer = Train(model=given)
     card = in_a_notebook(explorer)
+    assert card.words().startswith("The model that was put in")
     press(card, "train")
     until(card, "epoch >= value", 2)
     names = set(card.page.evaluate("sent"))

@@ -354,7 +354,7 @@ class Trainer {
     const weights = model.get("_weights");
     if (weights?.byteLength) {
       const { buffer, byteOffset, byteLength } = weights;
-      cache.session.run.load(new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength)));
+      cache.session.put(new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength)));
     }
     this.#pace = new Pace(cache.session, () => this.#channel.port2.postMessage(0),
       () => this.#seen && !document.hidden, () => this.#changed());
@@ -528,6 +528,9 @@ export const explorer = {
     const kept = session?.kept?.curves.last;
     const beside = kept ? ` The kept run: loss ${rounded(kept.loss)}, KL ${rounded(kept.kl)}, ELBO ${rounded(kept.elbo)} ` +
       `after ${kept.epoch} epochs.` : "";
+    if (!n.epoch && session?.goesOn) {
+      return "The model that was put in, as it came: the plane and the drawing are its own. Train goes on with it." + beside;
+    }
     if (!n.epoch) {
       return "Not trained yet: each point of the plane decodes to the same grey. " +
         "Train lets this loss shape both networks." + beside;

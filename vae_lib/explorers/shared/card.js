@@ -74,7 +74,7 @@ export function card(explorer, spec, state, data, id, picture = "<canvas></canva
     `<div class="stage"><div class="picture" style="--tall:${height};--narrow:${narrow}">` +
     `<div role="img" aria-label="${words}">${picture}</div></div>` +
     `<form class="controls" autocomplete="off" aria-labelledby="${id}-question">` +
-    (buttons.length ? `<div class="buttons own">${buttons.join("")}<span class="told"></span></div>` : "") +
+    (buttons.length ? `<div class="buttons own">${buttons.join("")}<span class="told" role="status"></span></div>` : "") +
     `${inputs.join("")}<div class="buttons">` +
     (explorer.steps ? `<button type="button" data-step="-1">Previous</button>` +
       `<button type="button" data-step="1">Next</button><span class="status" role="status"></span>` : "") +

@@ -59,6 +59,8 @@ export class Session {
   run;
   /** @type {Measured | null} what the evaluation said last */
   measured = null;
+  /** @type {{ weights: Float32Array, settings: any } | null} a model that was trained elsewhere, to go on with */
+  given = null;
   version = 0; // of the weights: another number, other weights
   #make;
 
@@ -88,8 +90,23 @@ export class Session {
     else Object.assign(this.run.settings, this.settings);
   }
 
+  /**
+   * Goes on with these weights, also when it starts over with networks of this size.
+   * @param {Float32Array} weights
+   */
+  put(weights) {
+    this.given = { weights, settings: this.settings };
+    this.restart();
+  }
+
+  /** Does a new run begin with the weights that were put in? */
+  get goesOn() {
+    return ["latent_dim", "hidden"].every((name) => this.given?.settings[name] === this.settings[name]);
+  }
+
   restart() {
     this.run = this.#make({ ...this.settings });
+    if (this.given && this.goesOn) this.run.load(this.given.weights);
     this.curves = new Curves();
     this.gradients = this.measured = null;
     this.version++;
