@@ -29,6 +29,7 @@ function numbers({ p, x, sigma }) {
 }
 
 const TOP = 5;
+const OUTPUTS = ["bernoulli_nll", "gaussian_nll"];
 const nats = (/** @type {number} */ value) => minus(value.toFixed(3)) + " nats";
 
 /**
@@ -50,6 +51,7 @@ function axesOf(picture, i) {
 function drawLoss(picture, i, { p, x }, words, loss) {
   const { color } = picture;
   const axes = axesOf(picture, i);
+  axes.guess(OUTPUTS[i], "y");
   picture.text(axes.left - 30, axes.top - 46, `${words}, in nats`);
   axes.horizontal(0, color.muted, { width: 1 });
   const [value, floor] = [loss(p), loss(x)];

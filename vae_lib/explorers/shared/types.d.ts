@@ -84,6 +84,9 @@ export interface Live {
   end(): void;
 }
 
+// What a reader took a number to be, an output or a trait, and how that is written; where `query` is the state.
+export interface Guess { name: string; value: number; said: string; query: string }
+
 // What a picture needs of a canvas context; still.mjs has another that writes SVG.
 type Context = CanvasRenderingContext2D;
 export type Pen = Pick<Context, "clearRect" | "save" | "restore" | "clip" | "beginPath" | "closePath" | "moveTo" | "lineTo" |
