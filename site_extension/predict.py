@@ -48,11 +48,11 @@ def ask(box, key: str, prediction: dict):
     start = f'<form class="guess" data-key="{key}" {data} autocomplete="off"><fieldset>'
     options = next((child for child in box if isinstance(child, nodes.bullet_list)), None)
     if options is None:
-        field = f'<label>Your guess <input inputmode="decimal" required> {escape(prediction["unit"])}</label>'
-        box.insert(1, raw(start + field + END))
+        field = '<input name="guess" inputmode="decimal" required>'
+        box.insert(1, raw(f"{start}<label>Your guess {field} {escape(prediction['unit'])}</label>{END}"))
         return
     for number, item in enumerate(options, 1):
-        radio = f'<input type="radio" name="{key}" value="{number}" required>'
+        radio = f'<input type="radio" name="guess" value="{number}" required>'
         item[0].children = [raw(f"<label>{radio} <span>"), *item[0].children, raw("</span></label>")]
     place = box.index(options)
     box.insert(place + 1, raw(END))

@@ -82,10 +82,9 @@ function kept(key, value) {
 
 // A prediction: once the reader has committed to a guess, the answer opens, and the explorer that shows the number
 // draws the guess. The guess is there at the next visit.
-const choice = "input[type=radio]";
 /** @type {(text: string) => number} with the comma of many languages as a point, but not that of 20,000 draws */
-const numberIn = (text) => parseFloat(text.replace(/\s/g, "").replace(/^[1-9]\d{0,2}(,\d{3})+$/, (n) => n.replaceAll(",", ""))
-  .replace(",", ".").replace("−", "-"));
+const numberIn = (text) => Number(text.replace(/\s/g, "").replace(/^[1-9]\d{0,2}(,\d{3})+$/, (n) => n.replaceAll(",", ""))
+  .replace(",", ".").replace("−", "-") || NaN);
 /** @type {(number: number) => string} */
 const inWords = (number) => number.toLocaleString("en", { maximumSignificantDigits: 6 }).replace("-", "−")
   .replaceAll(",", number >= 1e4 ? "\u202f" : "");
@@ -99,12 +98,13 @@ function judged(form, given) {
     wanted.classList.add("right");
     if (mine !== wanted) mine.classList.add("wrong");
     const [guess, answer] = [mine, wanted].map((option) => option.textContent?.trim());
-    return [mine === wanted ? `Right: ${answer}.` : `Not so. Your guess: ${guess}. The answer: ${answer}.`, ""];
+    return [mine === wanted ? `Right: ${answer}.` : `Not right. Your guess: ${guess}. The answer: ${answer}.`, ""];
   }
   const [guess, answer] = [numberIn(given), Number(number)];
   const off = Math.abs(guess - answer) / Math.abs(answer);
   const verdict = off <= 0.05 ? "Right" : `${off <= 0.25 ? "Close, but too" : "Too"} ${guess < answer ? "low" : "high"}`;
-  return [`${verdict}. Your guess: ${inWords(guess)} ${unit}. The answer: ${inWords(answer)} ${unit}.`, inWords(guess), guess];
+  const [mine, wanted] = [guess, answer].map((value) => `${inWords(value)} ${unit}`.trim());
+  return [`${verdict}. Your guess: ${mine}. The answer: ${wanted}.`, inWords(guess), guess];
 }
 
 /** @type {(form: HTMLFormElement, given: string | null, now: boolean) => void} commits to a guess, or takes it back (null) */
@@ -121,38 +121,33 @@ function commit(form, given, now) {
   const [explorer, query] = (of ?? "").split("?");
   const card = explorer && /** @type {HTMLElement | null} */ (document.querySelector(`[data-explorer="${explorer}"]`));
   if (!card) return;
+  const at = [...new URLSearchParams(query)].filter(([trait]) => trait !== name);
   if (given === null) delete card.dataset.guess;
-  else card.dataset.guess = JSON.stringify({ name, value, said, query });
+  else card.dataset.guess = JSON.stringify({ name, value, said, at });
   card.dispatchEvent(new CustomEvent("guess", { detail: now && given !== null ? query : null }));
 }
 
 for (const form of /** @type {NodeListOf<HTMLFormElement>} */ (document.querySelectorAll("form.guess"))) {
   const key = `guess ${form.dataset.key}`;
-  const field = /** @type {HTMLInputElement} */ (form.querySelector("input"));
-  const isChoice = field.matches(choice);
+  const guess = /** @type {HTMLInputElement} */ (form.elements.namedItem("guess")); // the field, or all options
+  const complete = () => Number.isFinite(numberIn(guess.value));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    const given = isChoice ? /** @type {any} */ (form.querySelector(`${choice}:checked`)).value : field.value;
-    if (!isChoice && !Number.isFinite(numberIn(given))) {
+    if (!complete()) {
       /** @type {any} */ (form.querySelector(".verdict")).textContent = "Please type a number.";
       return;
     }
-    kept(key, given);
-    commit(form, given, true);
+    kept(key, guess.value);
+    commit(form, guess.value, true);
     /** @type {any} */ (form.querySelector("[type=reset]")).focus(); // as the other button is gone
   });
   form.addEventListener("reset", () => {
     kept(key, null);
     commit(form, null, true);
-    field.focus();
+    form.querySelector("input")?.focus();
   });
-  const before = kept(key) ?? "";
-  const option = /** @type {HTMLInputElement | undefined} */ (
-    [...form.querySelectorAll(choice)].find((radio) => /** @type {any} */ (radio).value === before));
-  if (isChoice ? !option : !Number.isFinite(numberIn(before))) continue;
-  if (option) option.checked = true;
-  else field.value = before;
-  commit(form, before, false);
+  guess.value = kept(key) ?? "";
+  if (complete()) commit(form, guess.value, false);
 }
 
 // One switch unfolds all code of a page, and of the pages that are opened later.

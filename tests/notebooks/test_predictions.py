@@ -61,6 +61,7 @@ def test_every_box_has_its_form_and_says_what_is_right(notebook: Notebook):
         else:
             assert {"number", "unit"} <= set(prediction) <= {"number", "unit", "of", "name"}, cell.id
         assert len(answer.split()) >= 5, cell.id
+        assert not re.match(r"\d+[.)] ", answer), f"{cell.id}: Markdown would make a list of it"
 
 
 @each_notebook

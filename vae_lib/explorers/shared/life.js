@@ -112,7 +112,10 @@ class Life {
         if (task?.start) this.set({ ...read(this.#controls, ""), ...task.start });
       }],
       ...new Pointer(this.#screen, this.#state, (term) => this.light(term)).listeners(),
-      [this.#root, "guess", ({ detail }) => (detail === null ? this.#again() : this.open(detail))],
+      [this.#root, "guess", ({ detail }) => {
+        if (detail !== null) this.open(detail);
+        this.#again(); // also where the state stays
+      }],
       [this.#screen.canvas, "pointerup", () => this.#again()], // an axis may follow now
       [window, "beforeprint", () => this.#printing(true)], // at once, as the page is printed as it then is
       [window, "afterprint", () => this.#printing(false)],
@@ -230,14 +233,8 @@ class Life {
    */
   #guess(state) {
     const guess = JSON.parse(this.#root.dataset.guess ?? "null");
-    for (const { name } of this.#explorer.outputs) {
-      const mark = guess?.name === name ? `your guess ${guess.said}` : "";
-      this.#find(`output[name="${name}"]`).parentNode.dataset.guess = mark;
-    }
-    const asked = guess !== null && [...new URLSearchParams(guess.query)]
-      .every(([key, value]) => key === guess.name || String(state[key]) === value);
-    this.#root.classList.toggle("asked", asked);
-    return asked ? guess : null;
+    const asked = guess?.at.every((/** @type {string[]} */ [key, value]) => String(state[key]) === value);
+    return this.#root.classList.toggle("asked", !!asked) ? guess : null;
   }
 
   /**
@@ -272,6 +269,7 @@ class Life {
     for (const { name } of explorer.outputs) {
       const output = this.#write(`output[name="${name}"]`, outputText(explorer, name, numbers));
       if (numbers) output.dataset.value = numbers[name]; // all its digits
+      if (guess?.name === name) output.parentNode.dataset.guess = `your guess ${guess.said}`; // shown while .asked
     }
     if (!numbers) return;
     this.#tick(state, numbers);

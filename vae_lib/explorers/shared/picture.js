@@ -21,8 +21,8 @@ export class Picture {
   /** @type {[left: number, top: number, size: number] | undefined} where the control of pixels lies */
   tile;
   held = false; // does the reader hold a handle?
-  /** @type {Guess | null} of the reader, of a number at this state */
-  guess = null;
+  /** @type {Guess | null | undefined} the reader's guess of a number at this state */
+  guess;
 
   /**
    * @param {Pen} ctx
@@ -461,14 +461,13 @@ export class Panel {
     const value = place(guess.value);
     const [low, high] = upright ? this.domain : this.range;
     const kept = Math.min(high, Math.max(low, value));
-    const at = upright ? this.x(kept) : this.y(kept);
     const [from, to] = ends ?? (upright ? [top, bottom] : [left, right]);
-    const line = upright ? [[at, from], [at, to]] : [[from, at], [to, at]];
-    if (kept === value) picture.stroke(line, color.ink, { width: 2, dash: [2, 5] });
-    const arrow = kept === value ? "" : upright ? (value < low ? "← " : "→ ") : value < low ? "↓ " : "↑ ";
-    const words = `${arrow}your guess ${guess.said}`;
+    const line = [from, to].map((end) => (upright ? [this.x(kept), end] : [end, this.y(kept)]));
+    const arrow = kept === value ? "" : ` ${(upright ? "←→" : "↓↑")[Number(value > low)]}`;
+    if (!arrow) picture.stroke(line, color.ink, { dash: [2, 5] });
+    const words = `your guess ${guess.said}${arrow}`;
     const half = picture.measure(words) / 2;
-    if (upright) picture.text(Math.min(picture.width - half, Math.max(half, at)), from + 8, words, color.ink, "center");
-    else picture.text(to, Math.max(8, at - 10), words, color.ink, "right");
+    if (upright) picture.text(Math.min(picture.width - half, Math.max(half, this.x(kept))), from + 8, words, color.ink, "center");
+    else picture.text(to - half, Math.max(8, this.y(kept) - 10), words, color.ink, "center");
   }
 }
