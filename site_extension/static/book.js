@@ -104,7 +104,7 @@ function judged(form, given) {
   const off = Math.abs(guess - answer) / Math.abs(answer);
   const verdict = off <= 0.05 ? "Right" : `${off <= 0.25 ? "Close, but too" : "Too"} ${guess < answer ? "low" : "high"}`;
   const [mine, wanted] = [guess, answer].map((value) => `${inWords(value)} ${unit}`.trim());
-  return [`${verdict}. Your guess: ${mine}. The answer: ${wanted}.`, inWords(guess), guess];
+  return [`${verdict}. Your guess: ${mine}. The answer: ${wanted}.`, `Your guess: ${inWords(guess)}`, guess];
 }
 
 /** @type {(form: HTMLFormElement, given: string | null, now: boolean) => void} commits to a guess, or takes it back (null) */

@@ -317,7 +317,7 @@ test("the reader's guess stands on the axis of its quantity, and beyond the axis
   upright.panel.guess("beta", "x", [50, 90]);
   let [line] = upright.pen.marks;
   assert.deepEqual([line.points, line.dash], [[[upright.panel.x(10), 50], [upright.panel.x(10), 90]], [2, 5]]);
-  assert.equal(upright.pen.marks.at(-1)?.words, "your guess so");
+  assert.equal(upright.pen.marks.at(-1)?.words, "so");
   const level = guessed(0.5);
   level.panel.guess("beta", "y", undefined, (/** @type {number} */ v) => 2 - v);
   [line] = level.pen.marks;
@@ -325,7 +325,7 @@ test("the reader's guess stands on the axis of its quantity, and beyond the axis
   for (const [value, axis, said] of /** @type {const} */ ([[1e9, "x", "→"], [-3, "x", "←"], [5, "y", "↑"], [-1, "y", "↓"]])) {
     const { pen, panel } = guessed(value);
     panel.guess("beta", axis);
-    assert.deepEqual(new Set(pen.marks.map((mark) => mark.words)), new Set([`your guess so ${said}`]));
+    assert.deepEqual(new Set(pen.marks.map((mark) => mark.words)), new Set([`so ${said}`]));
     const [[x, y]] = pen.marks[0].points;
     assert.ok(x > 0 && x < 600 && y > 0 && y < 300);
   }

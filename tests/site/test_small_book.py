@@ -388,7 +388,7 @@ def test_the_figure_draws_the_guess_in_the_state_of_the_question_alone(chapter, 
     image, output = card.get_by_role("img"), card.locator("div:has(> output[name=kl])")
     assert image.get_attribute("aria-label").endswith(" Your guess: 1.5.")
     mark = "row => [getComputedStyle(row, '::after').content, getComputedStyle(row, '::after').visibility]"
-    assert output.evaluate(mark) == ['"your guess 1.5"', "visible"]
+    assert output.evaluate(mark) == ['"Your guess: 1.5"', "visible"]
     tall = card.bounding_box()["height"]
     card.locator("[name=sigma]").fill("1")
     page.locator("[data-explorer=kl]:not(.asked)").wait_for()

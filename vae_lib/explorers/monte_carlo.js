@@ -174,10 +174,9 @@ export const explorer = {
       const beyond = narrow ? y > second.top - 20 : x > second.left - 33; // the middle of the gap
       return { num_samples: beyond ? Math.max(1000, second.atX(x)) : Math.min(1000, first.atX(x)) };
     };
-    const { guess } = picture;
     for (const p of panels) {
       drawRun(p, whole, until, exact);
-      if (guess && guess.value > 1000 === (p === second)) p.guess("num_samples", "x");
+      if (Number(picture.guess?.value) > 1000 === (p === second)) p.guess("num_samples", "x");
       if (p === second) say(p, 0, `dashed: exact, ${minus(exact.toFixed(3))}`, color.ink);
       else drawDots(p, state, cache);
       if (num_samples > 1000 !== (p === second)) continue;

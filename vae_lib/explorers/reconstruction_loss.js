@@ -29,7 +29,6 @@ function numbers({ p, x, sigma }) {
 }
 
 const TOP = 5;
-const OUTPUTS = ["bernoulli_nll", "gaussian_nll"];
 const nats = (/** @type {number} */ value) => minus(value.toFixed(3)) + " nats";
 
 /**
@@ -51,7 +50,7 @@ function axesOf(picture, i) {
 function drawLoss(picture, i, { p, x }, words, loss) {
   const { color } = picture;
   const axes = axesOf(picture, i);
-  axes.guess(OUTPUTS[i], "y");
+  if (!i) axes.guess("bernoulli_nll", "y");
   picture.text(axes.left - 30, axes.top - 46, `${words}, in nats`);
   axes.horizontal(0, color.muted, { width: 1 });
   const [value, floor] = [loss(p), loss(x)];

@@ -269,13 +269,13 @@ class Life {
     for (const { name } of explorer.outputs) {
       const output = this.#write(`output[name="${name}"]`, outputText(explorer, name, numbers));
       if (numbers) output.dataset.value = numbers[name]; // all its digits
-      if (guess?.name === name) output.parentNode.dataset.guess = `your guess ${guess.said}`; // shown while .asked
+      if (guess?.name === name) output.parentNode.dataset.guess = guess.said; // shown while .asked
     }
     if (!numbers) return;
     this.#tick(state, numbers);
     this.#write(".status", explorer.status?.(state, this.#cache));
     this.#write(".diff code", explorer.diff?.lines(state, this.#cache.data));
-    const words = explorer.describe(state, numbers, this.#cache) + (guess ? ` Your guess: ${guess.said}.` : "");
+    const words = explorer.describe(state, numbers, this.#cache) + (guess ? ` ${guess.said}.` : "");
     this.#screen.image.setAttribute("aria-label", words);
     clearTimeout(this.#talk); // only when nothing has changed for a while, so that a screen reader can follow
     this.#talk = window.setTimeout(() => (this.#find(".words").textContent = words), 300);

@@ -461,13 +461,13 @@ export class Panel {
     const value = place(guess.value);
     const [low, high] = upright ? this.domain : this.range;
     const kept = Math.min(high, Math.max(low, value));
+    const at = upright ? this.x(kept) : this.y(kept);
     const [from, to] = ends ?? (upright ? [top, bottom] : [left, right]);
-    const line = [from, to].map((end) => (upright ? [this.x(kept), end] : [end, this.y(kept)]));
-    const arrow = kept === value ? "" : ` ${(upright ? "←→" : "↓↑")[Number(value > low)]}`;
-    if (!arrow) picture.stroke(line, color.ink, { dash: [2, 5] });
-    const words = `your guess ${guess.said}${arrow}`;
+    let words = guess.said;
+    if (kept === value) picture.stroke(upright ? [[at, from], [at, to]] : [[from, at], [to, at]], color.ink, { dash: [2, 5] });
+    else words += " " + (upright ? "←→" : "↓↑")[Number(value > low)];
     const half = picture.measure(words) / 2;
-    if (upright) picture.text(Math.min(picture.width - half, Math.max(half, this.x(kept))), from + 8, words, color.ink, "center");
-    else picture.text(to - half, Math.max(8, this.y(kept) - 10), words, color.ink, "center");
+    const x = Math.min(picture.width - half, Math.max(half, upright ? at : to - half));
+    picture.text(x, upright ? from + 8 : at - 10, words, color.ink, "center");
   }
 }

@@ -84,7 +84,7 @@ export interface Live {
   end(): void;
 }
 
-// What a reader took a number to be, an output or a trait, and how that is written; `at` is the state of the question.
+// What a reader took a number to be, an output or a trait, and the words for it; `at` is the state of the question.
 export interface Guess { name: string; value: number; said: string; at: [trait: string, value: string][] }
 
 // What a picture needs of a canvas context; still.mjs has another that writes SVG.
