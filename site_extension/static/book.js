@@ -83,7 +83,7 @@ function kept(key, value) {
 // A prediction: once the reader has committed to a guess, the answer opens, and the explorer that shows the number
 // draws the guess. The guess is there at the next visit.
 /** @type {(text: string) => number} with the comma of many languages as a point, but not that of 20,000 draws */
-const numberIn = (text) => Number(text.replace(/\s/g, "").replace(/^[1-9]\d{0,2}(,\d{3})+$/, (n) => n.replaceAll(",", ""))
+const asNumber = (text) => Number(text.replace(/\s/g, "").replace(/^[1-9]\d{0,2}(,\d{3})+$/, (n) => n.replaceAll(",", ""))
   .replace(",", ".").replace("−", "-") || NaN);
 /** @type {(number: number) => string} */
 const inWords = (number) => number.toLocaleString("en", { maximumSignificantDigits: 6 }).replace("-", "−")
@@ -100,7 +100,7 @@ function judged(form, given) {
     const [guess, answer] = [mine, wanted].map((option) => option.textContent?.trim());
     return [mine === wanted ? `Right: ${answer}.` : `Not right. Your guess: ${guess}. The answer: ${answer}.`, ""];
   }
-  const [guess, answer] = [numberIn(given), Number(number)];
+  const [guess, answer] = [asNumber(given), Number(number)];
   const off = Math.abs(guess - answer) / Math.abs(answer);
   const verdict = off <= 0.05 ? "Right" : `${off <= 0.25 ? "Close, but too" : "Too"} ${guess < answer ? "low" : "high"}`;
   const [mine, wanted] = [guess, answer].map((value) => `${inWords(value)} ${unit}`.trim());
@@ -130,7 +130,7 @@ function commit(form, given, now) {
 for (const form of /** @type {NodeListOf<HTMLFormElement>} */ (document.querySelectorAll("form.guess"))) {
   const key = `guess ${form.dataset.key}`;
   const guess = /** @type {HTMLInputElement} */ (form.elements.namedItem("guess")); // the field, or all options
-  const complete = () => Number.isFinite(numberIn(guess.value));
+  const complete = () => Number.isFinite(asNumber(guess.value));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     if (!complete()) {
