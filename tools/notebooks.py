@@ -25,7 +25,7 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
-CELL_METADATA = ("mystnb", "nbgrader", "sets", "tags")
+CELL_METADATA = ("mystnb", "nbgrader", "predict", "sets", "tags")
 # The one mark of an aside, a section that a reader may leave out; it ends at the next heading, #### aside.
 ASIDE = re.compile(r"### Aside · \S")
 SECTION = re.compile(r"#{1,3} ")

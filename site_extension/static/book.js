@@ -70,6 +70,86 @@ window.addEventListener("beforeprint", () => {
 }, true);
 window.addEventListener("afterprint", () => opened.forEach((aside) => (aside.open = false)), true);
 
+// What the reader's own browser keeps: the value under a key, which null removes. A browser may refuse.
+/** @type {(key: string, value?: string | null) => string | null | undefined} */
+function kept(key, value) {
+  try {
+    if (value === undefined) return localStorage.getItem(key);
+    if (value === null) localStorage.removeItem(key);
+    else localStorage.setItem(key, value);
+  } catch { /* then it is forgotten with the page */ }
+}
+
+// A prediction: once the reader has committed to a guess, the answer opens, and the explorer that shows the number
+// draws the guess. The guess is there at the next visit.
+/** @type {(text: string) => number} with the comma of many languages as a point, but not that of 20,000 draws */
+const asNumber = (text) => Number(text.replace(/\s/g, "").replace(/^[1-9]\d{0,2}(,\d{3})+$/, (n) => n.replaceAll(",", ""))
+  .replace(",", ".").replace("−", "-") || NaN);
+/** @type {(number: number) => string} */
+const inWords = (number) => number.toLocaleString("en", { maximumSignificantDigits: 6 }).replace("-", "−")
+  .replaceAll(",", number >= 1e4 ? "\u202f" : "");
+
+/** @type {(form: HTMLFormElement, given: string) => [words: string, said: string, value?: number]} the verdict */
+function judged(form, given) {
+  const { right, number, unit } = form.dataset;
+  if (right) {
+    const options = [...form.querySelectorAll("li")];
+    const [mine, wanted] = [given, right].map((place) => options[Number(place) - 1]);
+    wanted.classList.add("right");
+    if (mine !== wanted) mine.classList.add("wrong");
+    const [guess, answer] = [mine, wanted].map((option) => option.textContent?.trim());
+    return [mine === wanted ? `Right: ${answer}.` : `Not right. Your guess: ${guess}. The answer: ${answer}.`, ""];
+  }
+  const [guess, answer] = [asNumber(given), Number(number)];
+  const off = Math.abs(guess - answer) / Math.abs(answer);
+  const verdict = off <= 0.05 ? "Right" : `${off <= 0.25 ? "Close, but too" : "Too"} ${guess < answer ? "low" : "high"}`;
+  const [mine, wanted] = [guess, answer].map((value) => `${inWords(value)} ${unit}`.trim());
+  return [`${verdict}. Your guess: ${mine}. The answer: ${wanted}.`, `Your guess: ${inWords(guess)}`, guess];
+}
+
+/** @type {(form: HTMLFormElement, given: string | null, now: boolean) => void} commits to a guess, or takes it back (null) */
+function commit(form, given, now) {
+  const { of, name } = form.dataset;
+  const [words, said, value] = given === null ? [""] : judged(form, given);
+  if (given === null) form.querySelectorAll("li").forEach((option) => option.classList.remove("right", "wrong"));
+  /** @type {(selector: string, inside?: Element | null) => any} */
+  const part = (selector, inside = form) => inside?.querySelector(selector);
+  part("fieldset").disabled = part("button:not([type])").hidden = given !== null;
+  part("[type=reset]").hidden = given === null;
+  part(".verdict").textContent = words;
+  part("details", form.parentElement).open = given !== null;
+  const [explorer, query] = (of ?? "").split("?");
+  const card = explorer && /** @type {HTMLElement | null} */ (document.querySelector(`[data-explorer="${explorer}"]`));
+  if (!card) return;
+  const at = [...new URLSearchParams(query)].filter(([trait]) => trait !== name);
+  if (given === null) delete card.dataset.guess;
+  else card.dataset.guess = JSON.stringify({ name, value, said, at });
+  card.dispatchEvent(new CustomEvent("guess", { detail: now && given !== null ? query : null }));
+}
+
+for (const form of /** @type {NodeListOf<HTMLFormElement>} */ (document.querySelectorAll("form.guess"))) {
+  const key = `guess ${form.dataset.key}`;
+  const guess = /** @type {HTMLInputElement} */ (form.elements.namedItem("guess")); // the field, or all options
+  const complete = () => Number.isFinite(asNumber(guess.value));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (!complete()) {
+      /** @type {any} */ (form.querySelector(".verdict")).textContent = "Please type a number.";
+      return;
+    }
+    kept(key, guess.value);
+    commit(form, guess.value, true);
+    /** @type {any} */ (form.querySelector("[type=reset]")).focus(); // as the other button is gone
+  });
+  form.addEventListener("reset", () => {
+    kept(key, null);
+    commit(form, null, true);
+    form.querySelector("input")?.focus();
+  });
+  guess.value = kept(key) ?? "";
+  if (complete()) commit(form, guess.value, false);
+}
+
 // One switch unfolds all code of a page, and of the pages that are opened later.
 const all = /** @type {HTMLInputElement | null} */ (document.querySelector(".show-code input"));
 /** @type {(open: boolean) => void} */
@@ -77,10 +157,10 @@ function showCode(open) {
   for (const code of document.querySelectorAll(/** @type {"details"} */ ("details.hide"))) code.open = open;
 }
 if (all) {
-  all.checked = localStorage.getItem("show-code") === "yes";
+  all.checked = kept("show-code") === "yes";
   if (all.checked) showCode(true);
   all.addEventListener("change", () => {
-    localStorage.setItem("show-code", all.checked ? "yes" : "no");
+    kept("show-code", all.checked ? "yes" : "no");
     showCode(all.checked);
   });
 }

@@ -3,8 +3,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { explorer as elboGap } from "../../vae_lib/explorers/elbo_gap.js";
+import { explorer as generative } from "../../vae_lib/explorers/generative.js";
+import { explorer as impliedBeta } from "../../vae_lib/explorers/implied_beta.js";
 import { explorer as kl } from "../../vae_lib/explorers/kl.js";
+import { explorer as monteCarlo } from "../../vae_lib/explorers/monte_carlo.js";
 import { explorer as rateDistortion } from "../../vae_lib/explorers/rate_distortion.js";
+import { explorer as reconstructionLoss } from "../../vae_lib/explorers/reconstruction_loss.js";
 import { explorer as reparameterization } from "../../vae_lib/explorers/reparameterization.js";
 import { readied } from "../../vae_lib/explorers/shared/card.js";
 import { COLORS, Picture } from "../../vae_lib/explorers/shared/picture.js";
@@ -13,11 +18,12 @@ import { LoggingPen } from "./pen.mjs";
 
 const color = Object.fromEntries(COLORS.map((name) => [name, name]));
 
-/** @type {(explorer: any, state: any, data?: any, width?: number) => { pen: LoggingPen, picture: Picture }} */
-function drawn(explorer, state, data = {}, width = 690) {
+/** @type {(explorer: any, state: any, data?: any, width?: number, guess?: any) => { pen: LoggingPen, picture: Picture }} */
+function drawn(explorer, state, data = {}, width = 690, guess = null) {
   const cache = readied(explorer, state, data);
   const pen = new LoggingPen();
   const picture = new Picture(pen, width, width < 520 ? explorer.narrow : explorer.height, color);
+  picture.guess = guess;
   explorer.draw(picture, state, explorer.numbers(state, cache), cache);
   return { pen, picture };
 }
@@ -105,5 +111,40 @@ test("a click on a dot chooses its run, one far from all nothing", () => {
     assert.equal(dots.length, runs.length);
     dots.forEach(([x, y], i) => assert.deepEqual(picture.pick?.(x + 3, y - 4), { run: i + 1 }));
     assert.equal(picture.pick?.(dots[0][0], dots[3][1]), null);
+  }
+});
+
+// Where each explorer shows the quantity that its chapter lets the reader guess.
+/** @type {(pen: LoggingPen, tone: string) => number[]} */
+const lastDot = (pen, tone) => pen.marks
+  .flatMap(({ kind, color: paint, circles }) => (kind === "fill" && paint === tone ? circles : [])).at(-1) ?? [];
+/** @type {(pen: LoggingPen, kind: string, tone: string, corners: number) => number[][]} */
+const lastBox = (pen, form, tone, corners) => pen.marks
+  .filter(({ kind, color: paint, points }) => kind === form && paint === tone && points.length === corners)
+  .at(-1)?.points ?? [];
+/** @type {[any, any, string, (pen: LoggingPen, picture: Picture) => number, "x" | "y"][]} */
+const GUESSED = [
+  [kl, { mu: 0, sigma: 2 }, "kl", (pen) => Math.min(...lastBox(pen, "fill", "approximate", 4).map(([, y]) => y)), "y"],
+  [elboGap, { mu: 0, sigma: 1 }, "gap", (pen) => Math.min(...lastBox(pen, "stroke", "posterior", 5).map(([x]) => x)), "x"],
+  [generative, { x: 0.4, mean_3: 0.16, mean_8: 0.43, sigma_3: 0.1, sigma_8: 0.1 }, "p_y_given_x",
+    (pen) => lastDot(pen, "posterior")[1], "y"],
+  [monteCarlo, { num_samples: 21900, sigma: 0.5, seed: 1 }, "num_samples", (_, { handles }) => handles[0].x, "x"],
+  [monteCarlo, { num_samples: 300, sigma: 0.5, seed: 1 }, "num_samples", (_, { handles }) => handles[0].x, "x"],
+  [reconstructionLoss, { p: 0.5, x: 0.5, sigma: 0.2 }, "bernoulli_nll", (_, { handles }) => handles[0].y, "y"],
+  [impliedBeta, { reconstruction: "mse", reduction: "mean", kl_reduction: "sum_mean", D: 784, J: 8, B: 64, sigma: 0.1 },
+    "beta", (pen) => lastDot(pen, "approximate")[0], "x"],
+];
+
+test("a guess that is right is drawn where the quantity is", () => {
+  for (const [explorer, state, name, truth, axis] of GUESSED) {
+    for (const width of [306, 690]) {
+      const value = state[name] ?? explorer.numbers(state, readied(explorer, state, {}))[name];
+      const { pen, picture } = drawn(explorer, state, {}, width, { name, value, said: "so", at: [] });
+      const lines = pen.marks.filter(({ kind, dash }) => kind === "stroke" && String(dash) === "2,5");
+      assert.equal(lines.length, 1, name);
+      const [x, y] = lines[0].points[0];
+      const found = axis === "x" ? x : y;
+      assert.ok(Math.abs(found - truth(pen, picture)) < 1e-6, `${name}: ${found} is not ${truth(pen, picture)}`);
+    }
   }
 });

@@ -303,3 +303,33 @@ test("clips of a recorder have ids of their own", () => {
   assert.deepEqual([...pen.svg.matchAll(/clip-path="url\(#([^"]*)\)"/g)].map((found) => found[1]), ids);
   assert.equal(pen.svg.match(/<g /g)?.length, pen.svg.match(/<\/g>/g)?.length);
 });
+
+test("the reader's guess stands on the axis of its quantity, and beyond the axis words say where", () => {
+  /** @type {(value: number, name?: string) => { pen: LoggingPen, panel: any }} */
+  const guessed = (value, name = "beta") => {
+    const { pen, picture } = blank();
+    const panel = picture.panel({ x: [1, 100], logx: true, y: [0, 2] });
+    picture.guess = { name, value, said: "so", at: [] };
+    pen.marks.length = 0;
+    return { pen, panel };
+  };
+  const upright = guessed(10);
+  upright.panel.guess("beta", "x", [50, 90]);
+  let [line] = upright.pen.marks;
+  assert.deepEqual([line.points, line.dash], [[[upright.panel.x(10), 50], [upright.panel.x(10), 90]], [2, 5]]);
+  assert.equal(upright.pen.marks.at(-1)?.words, "so");
+  const level = guessed(0.5);
+  level.panel.guess("beta", "y", undefined, (/** @type {number} */ v) => 2 - v);
+  [line] = level.pen.marks;
+  assert.deepEqual(line.points, [[level.panel.left, level.panel.y(1.5)], [level.panel.right, level.panel.y(1.5)]]);
+  for (const [value, axis, said] of /** @type {const} */ ([[1e9, "x", "→"], [-3, "x", "←"], [5, "y", "↑"], [-1, "y", "↓"]])) {
+    const { pen, panel } = guessed(value);
+    panel.guess("beta", axis);
+    assert.deepEqual(new Set(pen.marks.map((mark) => mark.words)), new Set([`so ${said}`]));
+    const [[x, y]] = pen.marks[0].points;
+    assert.ok(x > 0 && x < 600 && y > 0 && y < 300);
+  }
+  const other = guessed(10, "kl");
+  other.panel.guess("beta", "x");
+  assert.equal(other.pen.marks.length, 0);
+});

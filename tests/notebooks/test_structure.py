@@ -88,7 +88,8 @@ WITH_FORMULAS = {
 
 
 def not_everywhere(source: str) -> list[str]:
-    """What a cell of text has that not all of Jupyter, Colab and the site show."""
+    """What a cell of text has that not all of Jupyter, Colab and the site show; in a quotation, too."""
+    source = re.sub(r"^> ?", "", source, flags=re.M)
     text = re.sub(r"^```\w*\n.*?^```$|(?<!\})`[^`\n]+`", " ", source, flags=re.M | re.S)
     formulas, around = " ".join(MATH.findall(text)), MATH.sub("x", text)
     read = ((OUTSIDE_FORMULAS, around), (IN_FORMULAS, formulas), (WITH_FORMULAS, text))
@@ -124,6 +125,7 @@ def test_markdown_is_understood_everywhere(notebook: Notebook):
         ("HTML", "<!-- a comment -->"),
         ("no empty line beside details", "<details>\n<summary>Hint</summary>\nText\n\n</details>"),
         ("no empty line beside details", "<details>\n<summary>Hint</summary>\n\nText\n</details>"),
+        ("no empty line beside details", "> <details>\n> <summary>Hint</summary>\n> Text\n>\n> </details>"),
         ("no empty line before a table", "Text\n| a | b |\n|---|---|\n| 1 | 2 |"),
         ("a formula without dollars", "\\begin{align}x\\end{align}"),
         ("a formula without dollars", "Let \\(x\\) be"),
@@ -144,6 +146,7 @@ def test_what_is_not_understood_everywhere_is_found(what: str, source: str):
     [
         "## Two claims\n\n> **Definition.** A *model*: $p(x) < 1$, and `<div>` is code.",
         "<details>\n<summary>Hint</summary>\n\nText\n\n</details>",
+        "> Text\n>\n> <details>\n> <summary>Hint</summary>\n>\n> Text\n>\n> </details>",
         "$$\n\\begin{aligned} a &< b \\\\ c & \\tag{1.1} \\end{aligned}\n$$\n",
         "A table:\n\n| a | b |\n|---|---|\n| $a$ | [link](03_elbo.ipynb) |",
         "```python\nx = {}\n: {{ }}\n```\n\n`{x: 1}` and <https://example.org>",

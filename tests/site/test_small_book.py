@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
+from axe_playwright_python.sync_playwright import Axe
 from pypdf import PdfReader
 from solutions import secrets
 
@@ -37,6 +38,7 @@ $$
 
 See [(4.2)](#eq-4-2), and how it [is checked](04_kl.ipynb#cell-id=check-sum).
 """
+ANSWER = "> <details>\n> <summary>Show the answer</summary>\n>\n> {}\n>\n> </details>"
 # (text or code, tags): the id of each cell is that of its place in this list, but for the check.
 CHAPTER = (
     ("# 4 · Chapter\n\n**Time:** 1 minutes; 5 with the asides.\n\nThe [check](#cell-id=check-sum).", None),
@@ -46,7 +48,22 @@ CHAPTER = (
     ("A zebra knows it.", None),
     ("# Check: the sum is two\nprint('difference below 1e-12')\nprint('second line')", ["hide-cell"]),
     ("## What follows\n\nThe main road goes on.", None),
+    (
+        "> **Predict first.** Which?\n>\n> - red\n> - green\n> - blue\n>\n"
+        + ANSWER.format("Green, as grass is."),
+        None,
+    ),
+    ("> **Predict first.** How much?\n>\n" + ANSWER.format("0.81 nats."), None),
+    ("from vae_lib.explorers import KL\nKL()", []),
 )
+PREDICTIONS = {
+    "cell-7": {"right": 2},
+    "cell-8": {"number": 0.807, "unit": "nats", "of": "kl?mu=0&sigma=2", "name": "kl"},
+}
+
+
+def predicting(cell):
+    return {"predict": PREDICTIONS[cell]} if cell in PREDICTIONS else {}
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +99,7 @@ def built(html, tmp_path_factory):
         new.new_code_cell("assert x == 2, 'x is one'"),
     ]
     chapter = [
-        new.new_markdown_cell(source, id=f"cell-{place}")
+        new.new_markdown_cell(source, id=f"cell-{place}", metadata=predicting(f"cell-{place}"))
         if tags is None
         else new.new_code_cell(
             source, metadata={"tags": tags}, id="check-sum" if place == 5 else f"cell-{place}"
@@ -240,3 +257,195 @@ def test_a_link_of_another_page_leads_to_a_cell(built, tab):
     page = tab((built[1] / "_build" / "html" / "book" / "good.html").as_uri())
     page.get_by_role("link", name="is checked").click()
     zebra(page).wait_for()
+
+
+@pytest.fixture(params=["choice", "number"])
+def prediction(request, chapter, tab):
+    """The two kinds: a page, its form, and functions that guess wrong and that guess right."""
+    page = tab(chapter)
+    page.evaluate("localStorage.clear()")
+    page.reload()
+    form = page.locator("form.guess").nth(int(request.param == "number"))
+    if request.param == "choice":
+        guesses = [lambda name=name: form.get_by_label(name).check() for name in ("red", "green")]
+    else:
+        guesses = [lambda text=text: form.get_by_label("Your guess").fill(text) for text in ("−1,5", " 0,8 ")]
+    return page, form, *guesses
+
+
+WRONG = {
+    "Not right. Your guess: red. The answer: green.",
+    "Too low. Your guess: −1.5 nats. The answer: 0.807 nats.",
+}
+RIGHT = {"Right: green.", "Right. Your guess: 0.8 nats. The answer: 0.807 nats."}
+
+
+def answer(form):
+    return form.locator("xpath=..").locator("details")
+
+
+def verdict(form):
+    return form.get_by_role("status").inner_text()
+
+
+def test_the_answer_opens_after_the_guess(prediction):
+    _, form, guess_wrong, guess_right = prediction
+    check, again = (form.get_by_role("button", name=name) for name in ("Check my guess", "Guess again"))
+    assert not answer(form).locator("p").is_visible() and not again.is_visible()
+    check.click()  # of nothing
+    assert verdict(form) == "" and not answer(form).locator("p").is_visible()
+    guess_wrong()
+    check.click()
+    assert verdict(form) in WRONG
+    assert answer(form).locator("p").is_visible() and not check.is_visible()
+    assert form.locator("input").first.is_disabled()
+    again.click()
+    assert verdict(form) == "" and not answer(form).locator("p").is_visible()
+    assert form.locator("input").first.input_value() in ("1", "") and not form.locator(":checked").count()
+    guess_right()
+    check.click()
+    assert verdict(form) in RIGHT
+
+
+def test_a_guess_is_made_with_the_keyboard(prediction):
+    page, form, *_ = prediction
+    field = form.locator("input").first
+    field.focus()
+    if field.get_attribute("type") == "radio":
+        page.keyboard.press("Space")
+        page.keyboard.press("ArrowDown")
+    else:
+        page.keyboard.type("0.8")
+    page.keyboard.press("Enter")
+    assert verdict(form) in RIGHT
+    assert form.get_by_role("button", name="Guess again").evaluate(
+        "button => button === document.activeElement"
+    )
+    page.keyboard.press("Enter")
+    assert verdict(form) == "" and field.evaluate("field => field === document.activeElement")
+
+
+def test_a_guess_is_kept_until_it_is_taken_back(prediction):
+    page, form, guess_wrong, _ = prediction
+    guess_wrong()
+    form.get_by_role("button", name="Check my guess").click()
+    page.reload()
+    assert verdict(form) in WRONG and answer(form).locator("p").is_visible()
+    form.get_by_role("button", name="Guess again").click()
+    page.reload()
+    assert verdict(form) == "" and not answer(form).locator("p").is_visible()
+
+
+def test_a_guess_can_be_made_where_the_browser_keeps_nothing(chapter, browser):
+    page = browser.new_page()
+    problems = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.add_init_script(
+        "Object.defineProperty(window, 'localStorage', { get() { throw new Error('no'); } })"
+    )
+    page.goto(chapter)
+    form = page.locator("form.guess").first
+    form.get_by_label("green").check()
+    form.get_by_role("button", name="Check my guess").click()
+    assert verdict(form) in RIGHT and answer(form).locator("p").is_visible()
+    assert [problem for problem in problems if "book.js" in problem] == []
+    page.close()
+
+
+def test_what_is_no_number_is_refused(chapter, tab):
+    page = tab(chapter)
+    form = page.locator("form.guess").nth(1)
+    for text in ("much", "1.2.3", "   "):
+        form.get_by_label("Your guess").fill(text)
+        form.get_by_role("button", name="Check my guess").click()
+        assert verdict(form) == "Please type a number." and not answer(form).locator("p").is_visible()
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [("20,000", "20\u202f000"), ("20 000", "20\u202f000"), ("1e-3", "0.001"), ("0,25", "0.25"), ("-3", "−3")],
+)
+def test_numbers_are_read_as_they_are_written(chapter, tab, typed, said):
+    page = tab(chapter)
+    page.evaluate("localStorage.clear()")
+    page.reload()
+    form = page.locator("form.guess").nth(1)
+    form.get_by_label("Your guess").fill(typed)
+    form.get_by_role("button", name="Check my guess").click()
+    assert f"Your guess: {said} nats." in form.get_by_role("status").text_content()
+
+
+def test_the_figure_draws_the_guess_in_the_state_of_the_question_alone(chapter, tab):
+    page = tab(chapter)
+    page.evaluate("localStorage.clear()")
+    page.reload()
+    card, form = page.locator("[data-explorer=kl]"), page.locator("form.guess").nth(1)
+    page.locator("[data-explorer=kl].live:not([data-busy])").wait_for()
+    form.get_by_label("Your guess").fill("1,5")
+    form.get_by_role("button", name="Check my guess").click()
+    page.locator("[data-explorer=kl].asked").wait_for()
+    assert [card.locator(f"[name={name}]").input_value() for name in ("mu", "sigma")] == ["0", "2"]
+    image, output = card.get_by_role("img"), card.locator("div:has(> output[name=kl])")
+    assert image.get_attribute("aria-label").endswith(" Your guess: 1.5.")
+    mark = "row => [getComputedStyle(row, '::after').content, getComputedStyle(row, '::after').visibility]"
+    assert output.evaluate(mark) == ['"Your guess: 1.5"', "visible"]
+    tall = card.bounding_box()["height"]
+    card.locator("[name=sigma]").fill("1")
+    page.locator("[data-explorer=kl]:not(.asked)").wait_for()
+    assert "guess" not in image.get_attribute("aria-label")
+    assert output.evaluate(mark)[1] == "hidden" and card.bounding_box()["height"] == tall
+    card.locator("[name=sigma]").fill("2")
+    page.locator("[data-explorer=kl].asked").wait_for()
+    form.get_by_role("button", name="Guess again").click()
+    page.locator("[data-explorer=kl]:not(.asked)").wait_for()
+
+
+def test_a_guess_that_is_kept_is_drawn_but_sets_nothing(chapter, tab):
+    page = tab(chapter)
+    page.evaluate("localStorage.setItem('guess 04_kl/cell-8', '3')")
+    page.reload()
+    card = page.locator("[data-explorer=kl]")
+    page.locator("[data-explorer=kl].live:not([data-busy])").wait_for()
+    assert card.locator("[name=mu]").input_value() == "1"
+    for name, value in (("mu", "0"), ("sigma", "2")):
+        card.locator(f"[name={name}]").fill(value)
+    page.locator("[data-explorer=kl].asked").wait_for()
+    page.evaluate("localStorage.clear()")
+
+
+def test_on_paper_and_without_scripts_it_is_a_list_and_details(chapter, tab):
+    page = tab(chapter, scripts=False)
+    for _ in ("without scripts", "on paper"):
+        forms = page.locator("form.guess")
+        assert forms.locator("input:visible, button:visible").count() == 0
+        assert [text.strip() for text in forms.first.locator("li").all_inner_texts()] == [
+            "red",
+            "green",
+            "blue",
+        ]
+        page = tab(chapter)
+        page.emulate_media(media="print")
+    page = tab(chapter, scripts=False)
+    page.get_by_text("Show the answer").first.click()
+    assert page.get_by_text("Green, as grass is.").is_visible()
+
+
+FITS = """form => [...form.querySelectorAll("*:not(.visually-hidden)")].every((part) =>
+  part.getBoundingClientRect().right <= form.parentElement.getBoundingClientRect().right)"""
+
+
+@pytest.mark.parametrize(("width", "mode"), [(320, "dark"), (320, "light"), (1280, "dark")])
+def test_a_prediction_can_be_read_and_fits(chapter, tab, width, mode):
+    page = tab(chapter, width=width, mode=mode)
+    page.evaluate("localStorage.clear()")
+    page.reload()
+    for guessed in (False, True):
+        if guessed:
+            page.locator("form.guess").first.get_by_label("red").check()
+            page.locator("form.guess").nth(1).get_by_label("Your guess").fill("20 000")
+            for form in page.locator("form.guess").all():
+                form.get_by_role("button", name="Check my guess").click()
+        assert [form.evaluate(FITS) for form in page.locator("form.guess").all()] == [True, True]
+        found = Axe().run(page, context="blockquote", options={"resultTypes": ["violations"]}).response
+        assert [(rule["id"], node["target"]) for rule in found["violations"] for node in rule["nodes"]] == []
+    page.evaluate("localStorage.clear()")

@@ -57,6 +57,7 @@ function drawWalk(picture, { reconstruction, elbo, log_marginal }) {
   picture.text(walk.x(elbo) - 6, walk.bottom - 14, `ELBO ${minus(elbo.toFixed(2))}`, color.ink, "right");
   const words = `log p(x) = ${minus(log_marginal.toFixed(2))}`;
   walk.vertical(log_marginal, color.ink);
+  walk.guess("gap", "x", [walk.y(2), walk.bottom], (gap) => log_marginal - gap);
   picture.text(Math.min(walk.x(log_marginal), walk.right - 55), walk.top - 8, words, color.ink, "center");
 }
 

@@ -129,6 +129,7 @@ export const explorer = {
     for (const ends of [[classifier.top, 158], [density.top, density.bottom]]) {
       picture.stroke(ends.map((y) => [px, y]), color.ink, { width: 1.2 });
     }
+    classifier.guess("p_y_given_x", "y");
     picture.dot(px, classifier.y(p_y_given_x), color.posterior, 5);
     picture.dot(px, density.y(both(x)), color.ink, 5);
     picture.text(density.right, classifier.top - 13, `at the probe ${p_y_given_x.toFixed(4)}`, color.posterior, "right");

@@ -82,6 +82,7 @@ function drawScale(picture, row, state, { beta, factor_b }) {
   });
   const at = scale.x(beta);
   scale.vertical(1, color.ink, { width: 1.5 });
+  scale.guess("beta", "x", [row - 57, row]);
   picture.stroke([[scale.x(1), row - 10], [at, row - 10]], color.approximate, { width: 5, alpha: 0.5 });
   if (state.reconstruction === "gaussian") {
     const atOne = factor_b / factorA({ ...state, sigma: 1 });

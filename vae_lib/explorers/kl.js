@@ -102,6 +102,7 @@ function drawTerms(picture, n) {
     picture.text(bars.x(i), bars.bottom + (tight && i % 2 ? 31 : 13), words, sum ? color.approximate : color.ink, "center");
   });
   bars.horizontal(0, color.muted, { width: 1 });
+  bars.guess("kl", "y", [bars.x(3.5), bars.right]);
 }
 
 /** @type {Explorer<State, Terms>} */

@@ -176,6 +176,7 @@ export const explorer = {
     };
     for (const p of panels) {
       drawRun(p, whole, until, exact);
+      if (Number(picture.guess?.value) > 1000 === (p === second)) p.guess("num_samples", "x");
       if (p === second) say(p, 0, `dashed: exact, ${minus(exact.toFixed(3))}`, color.ink);
       else drawDots(p, state, cache);
       if (num_samples > 1000 !== (p === second)) continue;

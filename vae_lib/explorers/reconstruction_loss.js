@@ -50,6 +50,7 @@ function axesOf(picture, i) {
 function drawLoss(picture, i, { p, x }, words, loss) {
   const { color } = picture;
   const axes = axesOf(picture, i);
+  if (!i) axes.guess("bernoulli_nll", "y");
   picture.text(axes.left - 30, axes.top - 46, `${words}, in nats`);
   axes.horizontal(0, color.muted, { width: 1 });
   const [value, floor] = [loss(p), loss(x)];

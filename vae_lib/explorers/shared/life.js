@@ -7,7 +7,8 @@ import { fieldOf, formListeners, Pointer, swipeListeners, Typing } from "./input
 import { Easel } from "./pixels.js";
 import { Screen } from "./screen.js";
 
-/** @import { Control, Explorer, Listener, Live, Model, Numbers, Pixels, Slider, Spec, Traits } from "./types.d.ts" */
+/** @import { Control, Explorer, Guess, Listener, Live, Model, Numbers, Pixels, Slider, Spec, Traits } from "./types.d.ts" */
+/** @import { Picture } from "./picture.js" */
 
 /** Where a page, JupyterLab, VS Code or Colab say that they are dark. */
 const MODES = ["class", "data-theme", "data-jp-theme-light", "theme"];
@@ -116,6 +117,10 @@ class Life {
         if (task?.start) this.set({ ...read(this.#controls, ""), ...task.start });
       }],
       ...new Pointer(this.#screen, this.#state, (term) => this.light(term)).listeners(),
+      [this.#root, "guess", ({ detail }) => {
+        if (detail !== null) this.open(detail);
+        this.#again(); // also where the state stays
+      }],
       [this.#screen.canvas, "pointerup", () => this.#again()], // an axis may follow now
       [window, "beforeprint", () => this.#printing(true)], // at once, as the page is printed as it then is
       [window, "afterprint", () => this.#printing(false)],
@@ -213,9 +218,10 @@ class Life {
       // Long work gets 1 ms of a frame after a change, so that it is answered at once, and 8 ms of other frames.
       const ready = explorer.prepare?.(state, cache, performance.now() + (this.#moved ? 1 : 8)) ?? true;
       const numbers = ready ? explorer.numbers(state, cache) : null;
+      const guess = this.#guess(state);
       if (ready || this.#moved || this.#screen.picture) {
-        this.#paint(state, numbers);
-        this.#report(state, numbers);
+        this.#paint(state, numbers, guess);
+        this.#report(state, numbers, guess);
         this.#told(numbers, this.#lit);
       } // otherwise the still picture stays, which shows the same numbers
       this.#moved = false;
@@ -229,11 +235,28 @@ class Life {
   }
 
   /**
+   * The reader's guess of a number, which the page puts on the card, while the state is the one of its question.
+   * @param {any} state
+   * @returns {Guess | null}
+   */
+  #guess(state) {
+    const guess = JSON.parse(this.#root.dataset.guess ?? "null");
+    const asked = guess?.at.every((/** @type {string[]} */ [key, value]) => String(state[key]) === value);
+    return this.#root.classList.toggle("asked", !!asked) ? guess : null;
+  }
+
+  /**
    * @param {any} state
    * @param {Numbers | null} numbers
+   * @param {Guess | null} guess
    */
-  #paint(state, numbers) {
-    if (this.#screen.paint(this.#lit, (picture) => this.#explorer.draw(picture, state, numbers, this.#cache))) return;
+  #paint(state, numbers, guess) {
+    /** @param {Picture} picture */
+    const draw = (picture) => {
+      picture.guess = guess;
+      this.#explorer.draw(picture, state, numbers, this.#cache);
+    };
+    if (this.#screen.paint(this.#lit, draw)) return;
     // hidden, as for a moment while JupyterLab changes its theme: drawn once it shows
     this.#resized.unobserve(this.#screen.image);
     this.#resized.observe(this.#screen.image);
@@ -242,8 +265,9 @@ class Life {
   /**
    * @param {any} state
    * @param {Numbers | null} numbers
+   * @param {Guess | null} guess
    */
-  #report(state, numbers) {
+  #report(state, numbers, guess) {
     for (const control of this.#controls) {
       if (isMenu(control)) this.#input(control).value = state[control.name];
       if (isPixels(control)) this.#easel?.show();
@@ -253,12 +277,13 @@ class Life {
     for (const { name } of explorer.outputs) {
       const output = this.#write(`output[name="${name}"]`, outputText(explorer, name, numbers));
       if (numbers) output.dataset.value = numbers[name]; // all its digits
+      if (guess?.name === name) output.parentNode.dataset.guess = guess.said; // shown while .asked
     }
     if (!numbers) return;
     this.#tick(state, numbers);
     this.#write(".status", explorer.status?.(state, this.#cache));
     this.#write(".diff code", explorer.diff?.lines(state, this.#cache.data, this.#spec));
-    const words = explorer.describe(state, numbers, this.#cache);
+    const words = explorer.describe(state, numbers, this.#cache) + (guess ? ` ${guess.said}.` : "");
     this.#screen.image.setAttribute("aria-label", words);
     clearTimeout(this.#talk); // only when nothing has changed for a while, so that a screen reader can follow
     this.#talk = window.setTimeout(() => (this.#find(".words").textContent = words), 300);

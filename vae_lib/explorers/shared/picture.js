@@ -2,7 +2,7 @@
 
 import { minus, niceTicks } from "./format.js";
 
-/** @import { Axes, Handle, Line, Pen, Point, Tick, Traits, Value } from "./types.d.ts" */
+/** @import { Axes, Guess, Handle, Line, Pen, Point, Tick, Traits, Value } from "./types.d.ts" */
 
 /** The colours of a picture, variables of the style sheet; class-0 to class-9 are the classes of digits. */
 export const COLORS = ["prior", "approximate", "likelihood", "posterior", "ink", "muted", "paper",
@@ -21,6 +21,8 @@ export class Picture {
   /** @type {[left: number, top: number, size: number] | undefined} where the control of pixels lies */
   tile;
   held = false; // does the reader hold a handle?
+  /** @type {Guess | null | undefined} the reader's guess of a number at this state */
+  guess;
 
   /**
    * @param {Pen} ctx
@@ -441,5 +443,31 @@ export class Panel {
   /** @type {(y: number, color: string, options?: Line) => void} */
   horizontal(y, color, options = { width: 1.3, dash: [5, 4] }) {
     this.picture.stroke([[this.left, this.y(y)], [this.right, this.y(y)]], color, options);
+  }
+
+  /**
+   * The reader's guess of a quantity, across its axis: a line with wide gaps, and at an end of the axis words alone
+   * if it lies beyond.
+   * @param {string} name of the quantity
+   * @param {"x" | "y"} axis
+   * @param {Point} [ends] of the line, in pixels
+   * @param {(guess: number) => number} [place] where on the axis a guess lies
+   */
+  guess(name, axis, ends, place = (v) => v) {
+    const { picture, left, right, top, bottom } = this;
+    const { guess, color } = picture;
+    if (guess?.name !== name) return;
+    const upright = axis === "x";
+    const value = place(guess.value);
+    const [low, high] = upright ? this.domain : this.range;
+    const kept = Math.min(high, Math.max(low, value));
+    const at = upright ? this.x(kept) : this.y(kept);
+    const [from, to] = ends ?? (upright ? [top, bottom] : [left, right]);
+    let words = guess.said;
+    if (kept === value) picture.stroke(upright ? [[at, from], [at, to]] : [[from, at], [to, at]], color.ink, { dash: [2, 5] });
+    else words += " " + (upright ? "←→" : "↓↑")[Number(value > low)];
+    const half = picture.measure(words) / 2;
+    const x = Math.min(picture.width - half, Math.max(half, upright ? at : to - half));
+    picture.text(x, upright ? from + 8 : at - 10, words, color.ink, "center");
   }
 }

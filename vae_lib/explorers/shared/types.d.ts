@@ -95,6 +95,9 @@ export interface Live {
   end(): void;
 }
 
+// What a reader took a number to be, an output or a trait, and the words for it; `at` is the state of the question.
+export interface Guess { name: string; value: number; said: string; at: [trait: string, value: string][] }
+
 // What a picture needs of a canvas context; still.mjs has another that writes SVG.
 type Context = CanvasRenderingContext2D;
 export type Pen = Pick<Context, "clearRect" | "save" | "restore" | "clip" | "beginPath" | "closePath" | "moveTo" | "lineTo" |
