@@ -63,6 +63,7 @@ test("ten thousand epochs stay in bounded memory, in order, with the newest at t
   const epochs = curves.points.map((p) => p.epoch);
   const gaps = epochs.slice(1).map((epoch, i) => epoch - epochs[i]);
   assert.ok(epochs.length > MOST_POINTS / 4);
+  assert.ok(epochs[0] <= 100, `it begins at epoch ${epochs[0]}`);
   assert.ok(Math.min(...gaps) > 0 && Math.max(...gaps) <= Math.ceil(2 * 10_000 / (MOST_POINTS / 2)), "no hole");
 });
 
