@@ -73,7 +73,7 @@ bench: $(INSTALLED)
 	@PYTHONPATH=_build/pythae $(PY) tests/bench_fit.py
 
 bench-site: _build/book.stamp
-	@$(PY) tests/bench_site.py
+	@PYTHONPATH=. $(PY) tests/bench_site.py
 
 grading: .venv-grading/installed-$(VERSION)
 

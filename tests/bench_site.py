@@ -3,26 +3,35 @@
 First the script time of one step of a drag, from the input event to the drawn canvas, without the
 browser's own painting; bounds: 4 ms at the 95th percentile, 60 KB of script. Then what a chapter
 weighs and when it is ready, beside a default Jupyter Book build of the same notebooks; bounds: 0.7 MB,
-0.7 s, no layout shift. Times on a busy machine are noisy; no test asserts them.
+0.7 s, no layout shift. At last an epoch of training in the page beside one of `fit`, both on one core;
+bound: 3 times as long. Times on a busy machine are noisy; no test asserts them.
 """
 
+import contextlib
 import gzip
+import os
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import torch
 from playwright.sync_api import sync_playwright
 
+from site_extension.explorers import shortened
+from vae_lib.datasets import load_digits
 from vae_lib.explorers import EXPLORERS
-from vae_lib.explorers.shared import base
+from vae_lib.explorers.shared import base, bundle
+from vae_lib.models import VAE
+from vae_lib.training import fit
 
 ROOT = Path(__file__).resolve().parents[1]
 HTML = ROOT / "_build" / "html"
-STEPS, LOADS = 200, 5
+STEPS, LOADS, EPOCHS = 200, 5, 60
 CHAPTERS = ("book/03_elbo", "book/04_kl")
 
 # Every animation frame is timed, and so is the handling of each input event.
@@ -69,6 +78,24 @@ LOAD_ALL = """() => Promise.all([...document.images].map((image) => {
   image.loading = "eager";
   return image.decode().catch(() => null);
 }))"""
+
+SETTINGS = {
+    **{"loading": "unit", "draw": "sample", "likelihood": "bernoulli", "reduction": "sum", "kl_line": "sum"},
+    **{"beta": 1, "sigma": 0.3, "num_samples": 1, "step_size": 1e-3, "seed": 0, "batch_size": 64},
+    **{"latent_dim": 2, "hidden": 128},
+}
+
+BEGIN = """([images, count, settings]) => {
+  const [train, test] = [Float32Array.from(images), new Float32Array(0)];
+  window.run = new Run({ train, test, count, held: 0, width: images.length / count }, settings);
+}"""
+
+EPOCH = """() => {
+  const start = performance.now();
+  let point;
+  do point = window.run.step(); while (!point.ended);
+  return [performance.now() - start, point.loss];
+}"""
 
 
 def steps(browser):
@@ -164,6 +191,47 @@ def pages(browser):
                 print(f"{Path(chapter).name:12s} {name:14s} {weight} {times}")
 
 
+@contextlib.contextmanager
+def one_core():
+    """This process, and what it starts, on one core; where the system cannot do that, on those it has."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def training(launch):
+    """Print what an epoch of 64-128-2-128-64 costs in the page and with `fit`, which take turns."""
+    torch.set_num_threads(1)
+    script = shortened(bundle.joined([], base.SCRIPTS / "training" / "run.js"))
+    x, ours, theirs, losses = load_digits().x_train, [], [], []
+    with one_core(), sync_playwright() as playwright, launch(playwright) as browser:
+        page = browser.new_page()
+        page.add_script_tag(content=script + "window.Run = Run;")
+        page.evaluate(BEGIN, [x.flatten().tolist(), len(x), SETTINGS])
+
+        def turn(epoch, history):
+            nonlocal start
+            theirs.append(1e3 * (time.perf_counter() - start))
+            spent, loss = page.evaluate(EPOCH)
+            ours.append(spent)
+            losses.append(abs(loss - history.loss[-1]))
+            start = time.perf_counter()
+
+        model, start = VAE(64, 2, (128,), seed=0), time.perf_counter()
+        fit(model, x, epochs=EPOCHS, batch_size=64, progress=False, callback=turn)
+    print(f"\ntraining in the page: {len(script.encode())} bytes of script; ms an epoch, of {EPOCHS} epochs:")
+    for words, times in (("in the page", ours), ("with fit", theirs)):
+        print(f"  {words:12s} least {min(times):6.1f}, median {statistics.median(times):6.1f}")
+    print(f"  least in the page / least with fit: {min(ours) / min(theirs):.2f} (bound 3)")
+    print(f"  largest difference of the losses of three epochs: {max(losses[:3]):.1e} nats (bound 1e-3)")
+
+
 def main():
     if not (HTML / "index.html").is_file():
         sys.exit("the book is not built: run make book")
@@ -172,13 +240,16 @@ def main():
         sys.exit("no browser: install chromium")
     script = (HTML / "_static" / "explorers.js").stat().st_size
     print(f"script of all explorers: {script} bytes (bound 75000)\n")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
+
+    def launch(playwright):
+        return playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox", "--disable-background-networking"]
         )
+
+    with sync_playwright() as playwright, launch(playwright) as browser:
         steps(browser)
         pages(browser)
-        browser.close()
+    training(launch)
 
 
 if __name__ == "__main__":

@@ -7,28 +7,52 @@ export const MOST_DRAWS = 100_000;
 export const COUNTS = [...new Set(Array.from({ length: 301 }, (_, i) => Math.round(10 ** (i / 60))))];
 
 /**
- * Mersenne Twister (MT19937): a function that returns the next 32 random bits.
+ * Mersenne Twister (MT19937): a function that returns the next 32 random bits. Its `state` is all that it remembers:
+ * 624 words, and how many of them are used up.
  * @param {number} seed
  */
-function twister(seed) {
-  const s = new Uint32Array(624);
+export function twister(seed) {
+  const s = new Uint32Array(625);
   s[0] = seed;
   for (let i = 1; i < 624; i++) s[i] = Math.imul(1812433253, s[i - 1] ^ (s[i - 1] >>> 30)) + i;
-  let at = 624;
-  return function next() {
-    if (at === 624) {
+  s[624] = 624;
+  function next() {
+    if (s[624] === 624) {
       for (let k = 0; k < 624; k++) {
         const y = (s[k] & 0x80000000) | (s[k < 623 ? k + 1 : 0] & 0x7fffffff);
         s[k] = s[k < 227 ? k + 397 : k - 227] ^ (y >>> 1) ^ (y & 1 ? 0x9908b0df : 0);
       }
-      at = 0;
+      s[624] = 0;
     }
-    let y = s[at++];
+    let y = s[s[624]++];
     y ^= y >>> 11;
     y ^= (y << 7) & 0x9d2c5680;
     y ^= (y << 15) & 0xefc60000;
     return (y ^ (y >>> 18)) >>> 0;
-  };
+  }
+  next.state = s;
+  return next;
+}
+
+/**
+ * A number from 0 to 1 of 53 random bits.
+ * @param {() => number} next
+ */
+export const uniform = (next) => ((next() & 0x1fffff) * 2 ** 32 + next()) / 2 ** 53;
+
+/**
+ * Makes normals of uniforms (Box-Muller) in out[from … to), whose length is a multiple of 16.
+ * @type {(out: Float32Array | Float64Array, from: number, to: number) => void}
+ */
+export function boxMuller(out, from, to) {
+  for (let block = from; block < to; block += 16) {
+    for (let k = block; k < block + 8; k++) {
+      const radius = Math.sqrt(-2 * Math.log1p(-out[k]));
+      const angle = 2 * Math.PI * out[k + 8];
+      out[k] = radius * Math.cos(angle);
+      out[k + 8] = radius * Math.sin(angle);
+    }
+  }
 }
 
 /**
@@ -39,18 +63,10 @@ function twister(seed) {
  */
 export function normals(seed) {
   const next = twister(seed);
-  const uniform = () => ((next() & 0x1fffff) * 2 ** 32 + next()) / 2 ** 53;
   /** @type {(out: Float64Array, from: number, to: number) => void} */
   return function fill(out, from, to) {
-    for (let block = from; block < to; block += 16) {
-      for (let k = block; k < block + 16; k++) out[k] = uniform();
-      for (let k = block; k < block + 8; k++) {
-        const radius = Math.sqrt(-2 * Math.log1p(-out[k]));
-        const angle = 2 * Math.PI * out[k + 8];
-        out[k] = radius * Math.cos(angle);
-        out[k + 8] = radius * Math.sin(angle);
-      }
-    }
+    for (let k = from; k < to; k++) out[k] = uniform(next);
+    boxMuller(out, from, to);
   };
 }
 
