@@ -1,5 +1,5 @@
 import { minus } from "./shared/format.js";
-import { klToStandardNormal } from "./shared/formulas.js";
+import { klToStandardNormal, sigmoid } from "./shared/formulas.js";
 import { normals, work } from "./shared/random.js";
 
 /** @import { Panel, Picture } from "./shared/picture.js" */
@@ -33,8 +33,6 @@ const linear = (W, b, x) => b.map((sum, i) => {
 });
 /** @type {(layers: Layers, x: Vector) => Float64Array} */
 const perceptron = ([W, b, V, c], x) => linear(V, c, linear(W, b, x).map((v) => Math.max(0, v)));
-/** @param {number} logit */
-const sigmoid = (logit) => 1 / (1 + Math.exp(-logit));
 /** @param {Float64Array} values */
 const total = (values) => values.reduce((sum, v) => sum + v, 0);
 

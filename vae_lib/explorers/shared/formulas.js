@@ -8,6 +8,9 @@ export const logNormal = (z, mu, sigma) => -0.5 * (((z - mu) / sigma) ** 2 + LOG
 /** @type {(z: number, mu: number, sigma: number) => number} */
 export const normal = (z, mu, sigma) => Math.exp(logNormal(z, mu, sigma));
 
+/** @param {number} logit */
+export const sigmoid = (logit) => 1 / (1 + Math.exp(-logit));
+
 /**
  * KL(N(μ, σ²) ‖ N(0, 1)), (4.5), of μ and t = ln σ²; near t = 0 by its series, as the terms cancel.
  * @param {number} mu

@@ -1,6 +1,6 @@
 // The lines of a loss, the right ones and those of the gallery of chapter 9.
 
-import { LOG_2PI } from "../shared/formulas.js";
+import { LOG_2PI, sigmoid } from "../shared/formulas.js";
 
 /** @import { Floats } from "./stream.js" */
 
@@ -8,9 +8,6 @@ import { LOG_2PI } from "../shared/formulas.js";
  * The sum of log p(x|z) over the first `count` pixels, in nats; `weight` times its slope at each of params goes to `slopes`.
  * @typedef {(slopes: Floats, params: Floats, x: Floats, count: number, weight: number, sigma: number) => number} Score
  */
-
-/** @param {number} t */
-const sigmoid = (t) => 1 / (1 + Math.exp(-t));
 
 /**
  * The mean of a continuous Bernoulli of the logit t, 1/(1 − e^−t) − 1/t; near 0 by its series.

@@ -15,6 +15,12 @@ import { DRAWS, KL_LINES, LIKELIHOODS } from "./losses.js";
 /** @param {Loss} loss the number L of samples of each image; without noise they are all the same */
 export const samplesOf = ({ draw, num_samples }) => (DRAWS[draw].noise ? num_samples : 1);
 
+/**
+ * Where μ stands in a code, of the number i if z are counted through; ln σ² follows J places later.
+ * @type {(i: number, latent: number) => number}
+ */
+export const placeOf = (i, latent) => i + latent * Math.floor(i / latent);
+
 /** Weights and biases, and the gradient. */
 export class Network {
   /** @type {Floats[]} in torch's order */
@@ -108,7 +114,7 @@ export class Pass {
     const { code, latent, z } = this;
     const { noise, power, shared } = DRAWS[draw];
     for (let i = 0; i < count * latent; i++) {
-      const mu = i + latent * Math.floor(i / latent);
+      const mu = placeOf(i, latent);
       z[i] = code[mu] + (noise ? Math.exp(power * code[mu + latent]) * eps[shared ? i % latent : i] : 0);
     }
   }
@@ -128,7 +134,7 @@ export class Pass {
   kl(sums, count) {
     const { code, latent } = this;
     for (let i = 0; i < count * latent; i++) {
-      const mu = i + latent * Math.floor(i / latent);
+      const mu = placeOf(i, latent);
       sums[i % latent] += klToStandardNormal(code[mu], code[mu + latent]);
     }
   }
@@ -175,7 +181,7 @@ export class Pass {
     const { code, dcode, dz, latent } = this;
     const { noise, passes, power, shared } = DRAWS[draw];
     for (let i = 0; passes && i < count * latent; i++) {
-      const mu = i + latent * Math.floor(i / latent);
+      const mu = placeOf(i, latent);
       dcode[mu] += dz[i];
       if (!noise) continue;
       dcode[mu + latent] += dz[i] * eps[shared ? i % latent : i] * power * Math.exp(power * code[mu + latent]);
@@ -187,7 +193,7 @@ export class Pass {
     if (!factor) return 0;
     const { code, dcode, latent } = this;
     for (let i = 0; i < count * latent; i++) {
-      const mu = i + latent * Math.floor(i / latent);
+      const mu = placeOf(i, latent);
       dcode[mu] += weight * factor * code[mu];
       dcode[mu + latent] += weight * factor * 0.5 * Math.expm1(code[mu + latent]);
     }

@@ -2,7 +2,7 @@
 
 import { Stream } from "./stream.js";
 import { DRAWS, LIKELIHOODS } from "./losses.js";
-import { Network, Pass, samplesOf } from "./network.js";
+import { Network, Pass, placeOf, samplesOf } from "./network.js";
 
 /** @import { Loss, Type } from "./network.js" */
 /** @typedef {{ train: ArrayLike<number>, test: ArrayLike<number>, count: number, held: number, width: number }} Data */
@@ -150,7 +150,7 @@ export class Run {
     const [mu, logvar] = [new this.#network.type(all * latent), new this.#network.type(all * latent)];
     this.#encoded(images, all, (from, count) => {
       for (let i = 0; i < count * latent; i++) {
-        const at = i + latent * Math.floor(i / latent);
+        const at = placeOf(i, latent);
         mu[from * latent + i] = code[at];
         logvar[from * latent + i] = code[at + latent];
       }
