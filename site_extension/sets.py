@@ -2,8 +2,9 @@
 
     "sets": {"σ = 0.2": "kl?sigma=0.2", "σ from 0.1 to 1": "kl?sigma=0.1..1"}
 
-The script of the explorers makes a button of the first and adds a slider to the second; everywhere else, in
-Jupyter, in Colab, in print and without JavaScript, they are the words that they are.
+The script of the explorers makes a button of the first. Behind the second stands a slider from here on, as a
+later one would move the lines; a range has one trait, and may lead from a large to a small value. Everywhere
+else, in Jupyter, in Colab, in print and without JavaScript, they are the words that they are.
 """
 
 from html import escape
@@ -47,7 +48,8 @@ class Sets(SphinxTransform):
 def mark(node, words: str, state: str) -> bool:
     """Wrap the first such words of a text, or a formula that is written so; False if they are not there."""
     opening = nodes.raw("", f'<span class="sets" data-sets="{escape(state)}">', format="html")
-    closing = nodes.raw("", "</span>", format="html")
+    slider = f'<input type="range" aria-label="{escape(words)}">' if ".." in state else ""
+    closing = nodes.raw("", slider + "</span>", format="html")
     if isinstance(node, nodes.math):
         parts = [opening, node.deepcopy(), closing] if node.astext() == words else []
     else:
