@@ -70,13 +70,14 @@ export async function wake(explorers) {
 const lives = new Map();
 
 /**
- * The live card of an explorer; of several the one that is nearest to a place in the text.
+ * The live card of an explorer; of several the one that is nearest to a place in the text. Of one nothing is measured,
+ * as that would lay out the whole page.
  * @param {string} name
  * @param {Element} [near]
  */
 function cardOf(name, near) {
-  const top = near?.getBoundingClientRect().top ?? 0;
-  const far = (/** @type {Element} */ root) => Math.abs(root.getBoundingClientRect().top - top);
+  const top = (/** @type {Element | undefined} */ place) => place?.getBoundingClientRect().top ?? 0;
+  const far = (/** @type {Element} */ root) => Math.abs(top(root) - top(near));
   return [...lives.keys()].filter((root) => root.dataset.explorer === name).sort((a, b) => far(a) - far(b))[0];
 }
 
