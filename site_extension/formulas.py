@@ -100,8 +100,8 @@ def to_html(writer, node, display):
 def visit_inline(writer, node):
     html, last = to_html(writer, node, False), ""
     if "no-break-at-end" in node.parent.get("classes", ()) and BASE in html:
-        # A line may break around each part of a formula. So the last one leaves it for a box that does not break,
-        # into which the punctuation follows: the box of the parent ends here, and its end tag ends this one.
+        # A line may break around each part of a formula. So the last one leaves it for a box that does not
+        # break, into which the punctuation follows: the parent's box ends, and its end tag ends this one.
         start, base = html.rsplit(BASE, 1)
         html = start + "</span></span>"
         part = f'<span class="katex"><span class="katex-html" aria-hidden="true">{BASE}{base}'

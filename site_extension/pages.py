@@ -77,7 +77,7 @@ class Verdicts(SphinxTransform):
 class NoBreaks(SphinxTransform):
     """No line breaks within 10 000 or σ = 1, nor between a formula and the punctuation after it.
 
-    A short formula stays whole; a long one may break within, and formulas.py keeps its last part with what follows.
+    A short formula stays whole; a long one may break, and formulas.py keeps its last part with what follows.
     """
 
     default_priority = 400
@@ -161,7 +161,8 @@ def finished(page: Path) -> str:
         html = patch(html, "<body ", '<body class="landing" ', page.name, theme())
     figure = re.search(r'<div class="vae-explorer" id="([^"]+)"', html)
     if figure:
-        skip = f'<div class="skip-link d-print-none"><a href="#{figure[1]}">Skip to the first figure</a></div>'
+        link = f'<a href="#{figure[1]}">Skip to the first figure</a>'
+        skip = f'<div class="skip-link d-print-none">{link}</div>'
         html = patch(html, r'<div id="pst-skip-link".*?</div>', rf"\g<0>\n  {skip}", page.name, theme())
     html = PLAIN.sub(r"\1", html)
     return re.sub(r"<img\s[^>]*>", lambda tag: finish_image(page, tag), html)
