@@ -79,7 +79,7 @@ def test_a_figure_stays_in_sight_beside_its_text(name, chapter):
 
 
 def test_the_contents_make_room_for_the_figure(chapter):
-    """They fold to their heading, cover no part of the card, and unfold for the focus and on a narrow page."""
+    """They fold to their heading, cover no part of the card, and unfold for the focus or a narrow page."""
     page = chapter("book/04_kl", width=1440)
     contents, beside = page.locator(".bd-sidebar-secondary"), page.locator(".beside")
     unfolded = contents.bounding_box()["height"]
