@@ -20,10 +20,10 @@ PLACES = """() => [...document.querySelectorAll(".beside")].map((beside) => {
     characters: (words.length * text[0].clientWidth) / ctx.measureText(words).width };
 })"""
 LEFT, TOP, RIGHT, BOTTOM = range(4)
-# Scrolls to the last line of the text of a figure.
+# Scrolls until the last line of the text of a figure appears.
 READ_ON = """(k) => {
   const last = [...document.querySelectorAll(".beside > .text-after")][k].lastElementChild;
-  scrollTo(0, scrollY + last.getBoundingClientRect().bottom - innerHeight / 2);
+  scrollTo(0, scrollY + last.getBoundingClientRect().bottom - 0.9 * innerHeight);
 }"""
 
 
@@ -41,7 +41,7 @@ def chapter(served, tab):
 
 
 def resize(page, width):
-    page.set_viewport_size({"width": width, "height": 800})
+    page.set_viewport_size({"width": width, "height": 900})
     page.evaluate("() => new Promise(requestAnimationFrame)")
 
 
@@ -75,7 +75,7 @@ def test_a_figure_stays_in_sight_beside_its_text(name, chapter):
             assert 528 <= card[RIGHT] - card[LEFT] and card[RIGHT] <= width - 15, "room for a scrollbar"
             page.evaluate(READ_ON, k)
             picture = page.locator(".beside .picture").nth(k).bounding_box()
-            assert -picture["height"] / 2 < picture["y"] < 800 - picture["height"] / 2, "in sight"
+            assert -picture["height"] / 2 < picture["y"] < 900 - picture["height"] / 2, "in sight"
 
 
 def test_the_contents_make_room_for_the_figure(chapter):

@@ -107,6 +107,7 @@ ASIDES = "document.querySelectorAll('details.aside').forEach((aside) => (aside.o
 # scroll: can they break, is it seen that they scroll, and can the keyboard scroll them?
 SEEN = """async () => {
   for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame); // what waits for the size has run
+  for (const change of document.getAnimations()) change.finish(); // of a colour, by the theme
   const boxes = [document.documentElement, document.querySelector(".bd-article-container")];
   const wide = boxes.filter((box, i) => !i || getComputedStyle(box).overflowX !== "visible")
     .map((box) => box.scrollWidth - box.clientWidth);
@@ -148,7 +149,8 @@ SEEN = """async () => {
     .filter((box) => box.checkVisibility() && box.scrollWidth > box.clientWidth + 1);
   return {
     too_wide: Math.max(...wide), unread,
-    uncut: formulas.filter((box) => !box.querySelector(".mtable")).map((box) => box.innerText.slice(0, 60)),
+    uncut: formulas.filter((box) => ![...box.querySelectorAll(".base")].some((part) =>
+      part.getBoundingClientRect().width > 0.8 * box.clientWidth)).map((box) => box.innerText.slice(0, 60)),
     unmarked: formulas.filter((box) => box.tabIndex < 0 || getComputedStyle(box).backgroundImage === "none")
       .map((box) => box.innerText.slice(0, 60)),
   };
@@ -172,10 +174,10 @@ SLIM = """() => {
 }"""
 
 FILL = "halves.forEach(([formula, half]) => formula.append(half))"
-# Leaves what stands around the text, and the heading.
+# Leaves what stands around the text, the heading, and a place to which the second skip link leads.
 EMPTY = """() => {
-  const article = document.querySelector("article");
-  article.replaceChildren(article.querySelector("h1"));
+  const article = document.querySelector("article"), card = article.querySelector(".vae-explorer[id]");
+  article.replaceChildren(article.querySelector("h1"), card?.cloneNode() ?? "");
 }"""
 
 
