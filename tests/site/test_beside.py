@@ -20,10 +20,11 @@ PLACES = """() => [...document.querySelectorAll(".beside")].map((beside) => {
     characters: (words.length * text[0].clientWidth) / ctx.measureText(words).width };
 })"""
 LEFT, TOP, RIGHT, BOTTOM = range(4)
-# Scrolls until the last line of the text of a figure appears.
+# Scrolls until the last line of the text of a figure appears; a short text further, to where one reads.
 READ_ON = """(k) => {
-  const last = [...document.querySelectorAll(".beside > .text-after")][k].lastElementChild;
-  scrollTo(0, scrollY + last.getBoundingClientRect().bottom - 0.9 * innerHeight);
+  const beside = document.querySelectorAll(".beside")[k], last = beside.lastElementChild.lastElementChild;
+  const below = last.getBoundingClientRect().bottom - 0.9 * innerHeight;
+  scrollTo(0, scrollY + Math.max(below, beside.getBoundingClientRect().top - 200));
 }"""
 
 
