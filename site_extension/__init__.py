@@ -11,6 +11,7 @@ from sphinx.errors import ExtensionError
 from tools import npm
 
 from . import (
+    beside,
     colab,
     colours,
     explorers,
@@ -56,6 +57,7 @@ def add_assets(app):
 def setup(app):
     app.connect("builder-inited", add_assets)
     for part in (
+        beside,
         colab,
         explorers,
         folds,

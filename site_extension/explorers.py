@@ -92,7 +92,8 @@ def place_cards(app, pagename, templatename, context, doctree):
     def place(_):
         card, (inner, _) = drawn.pop(0)
         data = html.escape(json.dumps({key: card[key] for key in ("spec", "state", "data")}))
-        opening = f'<div class="vae-explorer" data-explorer="{card["name"]}" data-spec="{data}">'
+        name = f'id="{card["id"]}" data-explorer="{card["name"]}"'
+        opening = f'<div class="vae-explorer" {name} data-spec="{data}">'
         return f"{opening}{inner}</div><script>window.wakeExplorers?.()</script>"
 
     body = STUB.sub(place, context["body"])

@@ -37,6 +37,8 @@ require("readline").createInterface({ input: process.stdin }).on("line", (line) 
 });
 """
 
+BASE = '<span class="base">'  # begins each of the parts of a formula between which a line may break
+
 logger = logging.getLogger(__name__)
 
 
@@ -96,7 +98,15 @@ def to_html(writer, node, display):
 
 
 def visit_inline(writer, node):
-    writer.body += [writer.starttag(node, "span", "", CLASS="math"), to_html(writer, node, False), "</span>"]
+    html, last = to_html(writer, node, False), ""
+    if "no-break-at-end" in node.parent.get("classes", ()) and BASE in html:
+        # A line may break around each part of a formula. So the last one leaves it for a box that does not
+        # break, into which the punctuation follows: the parent's box ends, and its end tag ends this one.
+        start, base = html.rsplit(BASE, 1)
+        html = start + "</span></span>"
+        part = f'<span class="katex"><span class="katex-html" aria-hidden="true">{BASE}{base}'
+        last = f'</span><span class="no-break">{part}'
+    writer.body += [writer.starttag(node, "span", "", CLASS="math"), html, "</span>", last]
     raise nodes.SkipNode
 
 

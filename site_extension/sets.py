@@ -2,8 +2,9 @@
 
     "sets": {"σ = 0.2": "kl?sigma=0.2", "σ from 0.1 to 1": "kl?sigma=0.1..1"}
 
-The script of the explorers makes a button of the first and adds a slider to the second; everywhere else, in
-Jupyter, in Colab, in print and without JavaScript, they are the words that they are.
+The script of the explorers makes a button of the first. Behind the second stands a slider from here on, as a
+later one would move the lines; a range has one trait, and may lead from a large to a small value. Everywhere
+else, in Jupyter, in Colab, in print and without JavaScript, they are the words that they are.
 """
 
 from html import escape
@@ -14,6 +15,8 @@ from sphinx.errors import ExtensionError
 from sphinx.transforms import SphinxTransform
 
 from tools.notebooks import read
+
+from .pages import STOP
 
 LINES = 10_000  # myst-nb counts the lines of the cell with index i from (i + 1) times this
 
@@ -46,17 +49,29 @@ class Sets(SphinxTransform):
 
 def mark(node, words: str, state: str) -> bool:
     """Wrap the first such words of a text, or a formula that is written so; False if they are not there."""
-    opening = nodes.raw("", f'<span class="sets" data-sets="{escape(state)}">', format="html")
-    closing = nodes.raw("", "</span>", format="html")
+    kind = "sets range" if ".." in state else "sets"
+    opening, closing = raw(f'<span class="{kind}" data-sets="{escape(state)}">'), raw("</span>")
     if isinstance(node, nodes.math):
         parts = [opening, node.deepcopy(), closing] if node.astext() == words else []
     else:
         before, found, after = node.astext().partition(words)
-        parts = [nodes.Text(before), opening, nodes.Text(words), closing, nodes.Text(after)] if found else []
+        inside = [nodes.Text(words)]
+        if ".." in state:  # the slider stays on one line with the last word and what ends the sentence
+            start, _, last = words.rpartition(" ")
+            stop = STOP.match(after)
+            end, after = (stop[0], after[stop.end() :]) if stop else ("", after)
+            slider = raw(f'<input type="range" aria-label="{escape(words)}">')
+            kept = [nodes.Text(last), slider, nodes.Text(end)]
+            inside = [nodes.Text(start + " "), nodes.inline("", "", *kept, classes=["no-break"])]
+        parts = [nodes.Text(before), opening, *inside, closing, nodes.Text(after)] if found else []
     if parts:
         place = node.parent.index(node)
         node.parent[place : place + 1] = parts
     return bool(parts)
+
+
+def raw(html: str):
+    return nodes.raw("", html, format="html")
 
 
 def setup(app):

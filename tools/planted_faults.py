@@ -468,6 +468,30 @@ FAULTS: list[Fault] = [
     ),
     *in_file(
         "vae_lib/explorers/shared/mount.js",
+        "tests/site/test_cards.py::test_a_range_is_scrubbed_by_mouse_and_keyboard",
+        ('dir: from > to ? "rtl" : ""', 'dir: ""'),
+        ("fromSlider(trait, Number(slider.value))", "fromSlider(trait, 1 - Number(slider.value))"),
+    ),
+    *in_file(
+        "vae_lib/explorers/shared/mount.js",
+        "tests/site/test_cards.py::test_words_of_the_text_set_the_figure",
+        ("    slider.ariaValueText = shown(trait, value);\n", ""),
+    ),
+    *in_file(
+        "vae_lib/explorers/shared/mount.js",
+        "tests/site/test_cards.py::test_a_swipe_over_a_range_scrolls_and_changes_nothing",
+        ('"pointercancel", () => set(before)', '"pointercancel", () => set(value)'),
+    ),
+    *in_file(
+        "vae_lib/explorers/implied_beta.js",
+        "tests/site/test_card_layout.py::test_words_in_the_picture_neither_collide_nor_are_cut[288-implied_beta]",
+        (
+            'picture.fitting(room, "best q(z|x) ≈ p(z): nothing of x is left", "best q ≈ p(z)")',
+            '"best q(z|x) ≈ p(z): nothing of x is left"',
+        ),
+    ),
+    *in_file(
+        "vae_lib/explorers/shared/mount.js",
         "tests/site/test_kernel.py::test_jupyterlab_takes_no_keys_from_a_card",
         ('control.dataset.lmSuppressShortcuts = "true";', ""),
     ),

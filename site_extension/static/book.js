@@ -6,9 +6,9 @@ function markScrollers() {
     else box.removeAttribute("tabindex");
   }
 }
-markScrollers();
+// Not before the page has loaded: to measure a box, all of the page is laid out.
+window.addEventListener("load", () => document.fonts.ready.then(markScrollers));
 window.addEventListener("resize", markScrollers);
-document.fonts?.ready.then(markScrollers);
 
 // A page is printed in light mode. These listeners run before those of the explorers (true: capture), which then
 // draw their pictures in the colours of that mode.

@@ -109,20 +109,29 @@ WIDTHS = (
     680,
     900,
 )  # of cards on telephones and tablets, at 200 % zoom, beside controls
-# Goes to three states and notes the box of each word in the picture: words, left, top, right, bottom,
-# and how wide a space is.
+# Goes to three states in both modes and notes the box of each word in the picture: words, left, top, right,
+# bottom, how wide a space is, and its contrast with the paper (1: the same colour, 21: black on white).
 PLACES = """async (root) => {
   const canvas = root.querySelector("canvas"), ctx = canvas.getContext("2d");
   const controls = [...root.querySelectorAll("select, input[type=range]")], found = {};
   const frame = () => new Promise(requestAnimationFrame);
   const rest = async () => { await frame(); do await frame(); while (root.hasAttribute("data-busy")); };
   const fill = ctx.fillText;
+  const light = (colour) => [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16) / 255)
+    .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0.05);
+  const contrast = (...colours) => {
+    const [low, high] = colours.map(light).sort((a, b) => a - b);
+    return high / low;
+  };
   let boxes;
   ctx.fillText = function (words, x, y) {
     const [shown, size] = [words.trim(), parseFloat(this.font) * 0.72];
     const [width, space] = [shown, " "].map((text) => this.measureText(text).width);
     const left = x - { left: 0, center: width / 2, right: width }[this.textAlign];
-    if (this.globalAlpha > 0.5) boxes.push([shown, left, y - size / 2, left + width, y + size / 2, space]);
+    const paper = getComputedStyle(root).getPropertyValue("--paper").trim();
+    const box = [left, y - size / 2, left + width, y + size / 2];
+    if (this.globalAlpha > 0.5) boxes.push([shown, ...box, space, contrast(this.fillStyle, paper)]);
     fill.call(this, words, x, y);
   };
   const clear = ctx.clearRect;
@@ -130,16 +139,17 @@ PLACES = """async (root) => {
     boxes = []; // a frame begins
     clear.apply(this, box);
   };
-  for (const [name, place] of [["opening", null], ["minimum", 0], ["maximum", 1]]) {
+  const states = [["opening", null], ["minimum", 0], ["maximum", 1]];
+  for (const [name, place, mode] of states.flatMap((state) => [[...state, "light"], [...state, "dark"]])) {
     for (const control of place === null ? [] : controls) {
       control.value = control.options ? control.options[place * (control.options.length - 1)].value
         : place ? control.max : control.min;
       control.dispatchEvent(new Event("input", { bubbles: true }));
     }
     boxes = [];
-    document.documentElement.dataset.theme = document.documentElement.dataset.theme;
+    document.documentElement.dataset.theme = mode; // draws everything anew
     await rest();
-    found[name] = boxes;
+    found[`${name}, ${mode}`] = boxes;
   }
   delete ctx.fillText, delete ctx.clearRect;
   return [canvas.clientWidth, canvas.clientHeight, found];
@@ -157,8 +167,8 @@ def collisions(width, height, boxes):
     found = [
         box[0] for box in boxes if box[1] < -1 or box[2] < -1 or box[3] > width + 1 or box[4] > height + 1
     ]
-    for i, (words, left, top, right, bottom, space) in enumerate(boxes):
-        for other, l2, t2, r2, b2, _ in boxes[:i]:
+    for i, (words, left, top, right, bottom, space, _) in enumerate(boxes):
+        for other, l2, t2, r2, b2, *_ in boxes[:i]:
             apart = 0.99 * space if abs(top - t2) < 1 else -1
             if min(right, r2) - max(left, l2) > -apart and min(bottom, b2) - max(top, t2) > 1:
                 found.append((other, words))
@@ -173,6 +183,8 @@ def test_words_in_the_picture_neither_collide_nor_are_cut(name, width, card):
     assert all(states.values())
     found = {state: collisions(across, down, boxes) for state, boxes in states.items()}
     assert {state: faults for state, faults in found.items() if faults} == {}
+    pale = {state: {box[0] for box in boxes if box[6] < 4.5} for state, boxes in states.items()}
+    assert {state: words for state, words in pale.items() if words} == {}
 
 
 @each_explorer

@@ -348,9 +348,6 @@ def test_without_javascript(name, silent):
 
 # Addresses, words of the text, fields, fingers
 
-WORDS = """sets => document.querySelector("main").insertAdjacentHTML("beforeend", sets.map(([state, words]) =>
-  `<p>At <span class="sets" data-sets="${state}">${words}</span>.</p>`).join(""))"""
-
 
 def test_a_value_is_edited_beside_its_slider(card):
     """By mouse and by touch; a comma is a point; what is out of bounds is refused; Escape leaves it."""
@@ -469,25 +466,82 @@ def test_a_wrong_or_hostile_address_is_told_and_changes_nothing(query, said, alo
     assert explorer.read().fault == "", "gone with the next change"
 
 
+# As site_extension/sets.py writes them.
+WORDS = """
+<p>At <span class="sets" data-sets="reconstruction_loss?sigma=2">a wide Gaussian</span>.</p>
+<p>With <span class="sets range" data-sets="reconstruction_loss?p=0.9..0.1">p from 0.9 to
+<span class="no-break">0.1<input type="range" aria-label="p from 0.9 to 0.1">.</span></span></p>
+</main>"""
+
+
+def open_with_words(page, address):
+    """The page of cards with these words below, and their slider."""
+
+    def answer(route):
+        found = route.fetch()
+        route.fulfill(response=found, body=found.text().replace("</main>", WORDS))
+
+    page.route(address, answer)
+    page.goto(address)
+    page.unroute(address)
+    return page.get_by_role("slider", name="p from 0.9 to 0.1")
+
+
 def test_words_of_the_text_set_the_figure(alone, tab):
     """A value is a button, a range has a slider; of two figures that of the name is set."""
     page = tab()
-    page.add_init_script(f"addEventListener('DOMContentLoaded', () => ({WORDS})({json.dumps(SETS)}))")
-    page.goto(f"{alone}reconstruction_loss+implied_beta.html")
+    slider = open_with_words(page, f"{alone}reconstruction_loss+implied_beta.html")
     first, second = Card(page, "reconstruction_loss"), Card(page, "implied_beta")
     page.get_by_role("button", name="a wide Gaussian").click()
     first.rest()
     assert first.state()["sigma"] == 2 and second.state() == opening("implied_beta")
-    page.get_by_role("slider", name="p from 0.1 to 0.9").evaluate(SET, "0.25")
+    slider.evaluate(SET, "0.25")
     first.rest()
     assert first.state()["p"] == 0.25 and first.state()["sigma"] == 2
     first.check()
+    first.set("p", 0.6)
+    assert (slider.input_value(), slider.get_attribute("aria-valuetext")) == ("0.6", "0.60")
+    first.set("p", 0.99)
+    assert slider.input_value() == "0.9", "beyond the range it stands at its end"
 
 
-SETS = [
-    ["reconstruction_loss?sigma=2", "a wide Gaussian"],
-    ["reconstruction_loss?p=0.1..0.9", "p from 0.1 to 0.9"],
-]
+def test_a_range_is_scrubbed_by_mouse_and_keyboard(alone, tab):
+    """It begins where the words do: from 0.9 to 0.1 it falls to the right."""
+    page = tab()
+    slider = open_with_words(page, f"{alone}reconstruction_loss.html")
+    card = Card(page, "reconstruction_loss")
+    box, seen = slider.bounding_box(), []
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] / 2, y)
+    page.mouse.down()
+    for part in (0.1, 0.4, 0.9):
+        page.mouse.move(box["x"] + part * box["width"], y)
+        card.rest()
+        seen.append(card.state()["p"])
+        card.check()
+    page.mouse.up()
+    assert seen == sorted(set(seen), reverse=True) and seen[0] > 0.8 and seen[-1] < 0.2
+    for key, p in (("Home", 0.1), ("ArrowUp", 0.11), ("End", 0.9)):
+        slider.press(key)
+        card.rest()
+        assert card.state()["p"] == pytest.approx(p), key
+
+
+def test_a_swipe_over_a_range_scrolls_and_changes_nothing(alone, phone):
+    slider = open_with_words(phone, f"{alone}reconstruction_loss.html")
+    card = Card(phone, "reconstruction_loss")
+    phone.evaluate("document.body.style.height = '3000px'")
+    before = card.state()
+    slider.evaluate("slider => scrollTo(0, slider.getBoundingClientRect().top + scrollY - 350)")
+    top = phone.evaluate("scrollY")
+    swipe(phone, slider.bounding_box(), 4, -150)
+    phone.wait_for_function("top => Math.abs(scrollY - top) > 50", arg=top)
+    card.rest()
+    assert card.state() == before
+    swipe(phone, slider.bounding_box(), 40, 2)
+    card.rest()
+    assert card.state()["p"] != before["p"], "along the slider it moves it"
+    assert slider.bounding_box()["height"] >= 43.9
 
 
 def test_a_task_ticks_itself_and_may_set_its_start(card):

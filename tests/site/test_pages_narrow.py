@@ -6,6 +6,8 @@ from visits import BY_WIDTH, EveryVisit, kept
 
 from vae_lib.palette import DARK, LIGHT
 
+WIDTHS = (320, 375, 640)  # the last is a window of 1280 pixels at a zoom of 200 %
+
 
 @pytest.fixture(scope="module")
 def visits():
@@ -15,7 +17,7 @@ def visits():
 @pytest.fixture
 def facts(page_name, visits, html, tab):
     page = tab(width=375, mode="dark")
-    return kept(visits, page_name, page, html.as_uri() + "/", html, BY_WIDTH, (1280, "light"))
+    return kept(visits, page_name, page, html.as_uri() + "/", html, BY_WIDTH, WIDTHS)
 
 
 class TestNarrow(EveryVisit):

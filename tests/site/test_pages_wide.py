@@ -9,6 +9,8 @@ from conftest import CHAPTERS, PAGES
 from fontTools.ttLib import TTFont
 from visits import RULES, EveryVisit, kept
 
+WIDTHS = (768, 1280, 1440, 1920)
+
 
 @pytest.fixture(scope="module")
 def visits():
@@ -17,7 +19,7 @@ def visits():
 
 @pytest.fixture
 def facts(page_name, visits, html, served, tab):
-    return kept(visits, page_name, tab(), served, html, RULES, (375, "dark"))
+    return kept(visits, page_name, tab(), served, html, RULES, WIDTHS)
 
 
 @pytest.fixture(scope="module")

@@ -102,9 +102,60 @@ ROAD = """() => {
 }"""
 ASIDES = "document.querySelectorAll('details.aside').forEach((aside) => (aside.open = true))"
 
-# By how much the page, or the column in it that would get a scrollbar of its own, is too wide.
-TOO_WIDE = """() => Math.max(...[document.documentElement, document.querySelector(".bd-article-container")]
-  .map((box) => box.scrollWidth - box.clientWidth))"""
+# At one width, in one mode: by how much the page, or the column in it that has a scrollbar of its own, is too
+# wide; words that have too little contrast with what they stand on, of each kind of element one (axe-core
+# leaves out words in a drawing, and takes a second where this takes a hundredth); and the formulas that
+# scroll: can they break, is it seen that they scroll, and can the keyboard scroll them?
+SEEN = """async () => {
+  for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame); // what waits for the size has run
+  for (const change of document.getAnimations()) change.finish(); // of a colour, by the theme
+  const boxes = [document.documentElement, document.querySelector(".bd-article-container")];
+  const wide = boxes.filter((box, i) => !i || getComputedStyle(box).overflowX !== "visible")
+    .map((box) => box.scrollWidth - box.clientWidth);
+
+  const rgba = (colour) => {
+    const [r, g, b, a = 1] = colour.match(/[-\\d.e]+/g).map(Number);
+    const whole = colour.startsWith("color(") ? 255 : 1;
+    return [r * whole, g * whole, b * whole, a];
+  };
+  const over = ([r, g, b, a], below) => [...[r, g, b].map((v, i) => a * v + (1 - a) * below[i]), 1];
+  const ground = (element) => {
+    if (!element) return [255, 255, 255, 1];
+    const own = rgba(getComputedStyle(element).backgroundColor);
+    return own[3] > 0.99 ? own : over(own, ground(element.parentElement));
+  };
+  const light = (colour) => colour.slice(0, 3).map((v) => v / 255)
+    .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0.05);
+  const seen = new Set(), unread = [], words = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (words.nextNode()) {
+    const text = words.currentNode.data.trim(), element = words.currentNode.parentElement;
+    if (!text || element.closest("script, style, noscript, option, title, desc, .katex-mathml")) continue;
+    let kind = "";
+    for (let one = element, i = 0; one && i < 5; one = one.parentElement, i++) {
+      const parts = [one.tagName, one.getAttribute("class"), one.style.color, one.getAttribute("fill")];
+      kind += parts.join(" ");
+    }
+    if (seen.has(kind) || !element.checkVisibility({ visibilityProperty: true })) continue;
+    seen.add(kind);
+    const style = getComputedStyle(element), below = ground(element);
+    const own = element.closest("svg") && style.fill !== "none" ? style.fill : style.color;
+    const colour = over(rgba(own), below);
+    const [low, high] = [light(colour), light(below)].sort((a, b) => a - b);
+    const large = parseFloat(style.fontSize) >= (style.fontWeight >= 700 ? 18.6 : 24);
+    if (high / low < (large ? 3 : 4.5)) unread.push([text.slice(0, 30), kind.slice(0, 60), colour.join()]);
+  }
+
+  const formulas = [...document.querySelectorAll("article .katex-display")]
+    .filter((box) => box.checkVisibility() && box.scrollWidth > box.clientWidth + 1);
+  return {
+    too_wide: Math.max(...wide), unread,
+    uncut: formulas.filter((box) => ![...box.querySelectorAll(".base")].some((part) =>
+      part.getBoundingClientRect().width > 0.8 * box.clientWidth)).map((box) => box.innerText.slice(0, 60)),
+    unmarked: formulas.filter((box) => box.tabIndex < 0 || getComputedStyle(box).backgroundImage === "none")
+      .map((box) => box.innerText.slice(0, 60)),
+  };
+}"""
 THEME = "mode => { document.documentElement.dataset.theme = mode; }"
 
 CONTRAST = ["color-contrast"]
@@ -124,10 +175,10 @@ SLIM = """() => {
 }"""
 
 FILL = "halves.forEach(([formula, half]) => formula.append(half))"
-# Leaves what stands around the text, and the heading.
+# Leaves what stands around the text, the heading, and a place to which the second skip link leads.
 EMPTY = """() => {
-  const article = document.querySelector("article");
-  article.replaceChildren(article.querySelector("h1"));
+  const article = document.querySelector("article"), card = article.querySelector(".vae-explorer[id]");
+  article.replaceChildren(article.querySelector("h1"), card?.cloneNode() ?? "");
 }"""
 
 
@@ -159,17 +210,17 @@ def kept(visits, page_name, *given):
     return visits[page_name]
 
 
-def visit(page_name, page, base, html, rules, elsewhere):
+def visit(page_name, page, base, html, rules, widths):
     """The facts of a page. `base` is the address of the site.
 
-    `rules` is what axe-core looks for. `elsewhere` is the other width and the other mode: there the page is
-    only asked whether it scrolls sideways. What stands around the article, and is another at each width, is
-    looked at in both modes, with all rules in that of the visit.
+    `rules` is what axe-core looks for. At each of the `widths` the page is looked at in both modes, too, with
+    all of its folds open. What stands around the article, and is another at each width, is looked at in both
+    modes by axe-core, with all rules in that of the visit.
     """
-    facts = SimpleNamespace(problems=[], asked=set(), too_wide={})
+    facts = SimpleNamespace(problems=[], asked=set(), seen={})
     wide, tall = (page.viewport_size[side] for side in ("width", "height"))
     mode = "dark" if page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches") else "light"
-    other_width, other_mode = elsewhere
+    other_mode = "light" if mode == "dark" else "dark"
     facts.mode, facts.base = mode, base
     heard = {**listeners(facts.problems), "request": lambda request: facts.asked.add(request.url)}
     held = []
@@ -207,18 +258,18 @@ def visit(page_name, page, base, html, rules, elsewhere):
         facts.opened, facts.moved = [reading(card) for card in cards], [moved(card) for card in cards]
         facts.focus = page.evaluate(FOCUS, STOPS)
 
-        facts.too_wide[wide, mode] = page.evaluate(TOO_WIDE)
+        facts.seen[wide, mode, "folded"] = page.evaluate(SEEN)
         facts.road = SimpleNamespace(**page.evaluate(ROAD))
         page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
         facts.opened_answers = page.evaluate(ANSWERS)
-        facts.too_wide[wide, mode, "with all unfolded"] = page.evaluate(TOO_WIDE)
         page.evaluate(SLIM)
         facts.violations = violations(page, rules)
         page.evaluate(FILL)
-        page.evaluate(THEME, other_mode)
-        facts.too_wide[wide, other_mode] = page.evaluate(TOO_WIDE)
-        page.set_viewport_size({"width": other_width, "height": tall})
-        facts.too_wide[other_width, other_mode] = page.evaluate(TOO_WIDE)
+        for theme in (mode, other_mode):
+            page.evaluate(THEME, theme)
+            for width in widths:
+                page.set_viewport_size({"width": width, "height": tall})
+                facts.seen[width, theme] = page.evaluate(SEEN)
         page.set_viewport_size({"width": wide, "height": tall})
         page.evaluate(EMPTY)
         facts.violations += violations(page, CONTRAST)
@@ -306,8 +357,18 @@ class EveryVisit:
             card for card in facts.look.cards if card != [PAPER[dark], rgb((LIGHT, DARK)[dark]["ink"])]
         ] == []
 
-    def test_the_page_does_not_scroll_sideways(self, facts):
-        assert {key: pixels for key, pixels in facts.too_wide.items() if pixels} == {}
+    @pytest.mark.parametrize(
+        ("what", "none"),
+        [
+            ("too_wide", 0),  # the page does not scroll sideways
+            ("unread", []),  # all words can be read
+            ("uncut", []),  # a formula breaks where it can
+            ("unmarked", []),  # where it cannot, it shows that it scrolls, and the keyboard can do it
+        ],
+    )
+    def test_at_every_width_and_in_both_modes(self, what, none, facts):
+        found = {size: seen[what] for size, seen in facts.seen.items()}
+        assert {size: faults for size, faults in found.items() if faults != none} == {}
 
     def test_everyone_can_read_it(self, facts):
         """axe-core finds nothing against WCAG 2.2 A, AA or best practice."""

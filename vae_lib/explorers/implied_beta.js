@@ -120,7 +120,10 @@ function drawBest(picture, top, beta) {
   p.curve(posterior, color.posterior, { dash: [2, 4] });
   const stem = [[p.x(mu), p.top - 1], [p.x(mu), Math.max(p.top, p.y(q(mu)))]];
   picture.stroke(stem, color.approximate, { width: 1 });
-  picture.text(p.x(mu), p.top - 12, "best q(z|x)", color.approximate, "center");
+  const same = klToStandardNormal(mu, logvar) < 0.01; // q lies on the prior, where it can hardly be seen
+  const room = 2 * (p.x(mu) - 60);
+  const said = same ? picture.fitting(room, "best q(z|x) ≈ p(z): nothing of x is left", "best q ≈ p(z)") : "best q(z|x)";
+  picture.text(p.x(mu), p.top - 12, said, color.approximate, "center");
   picture.text(p.x(-1.3), p.y(normal(1.3, 0, 1)) - 12, "p(z)", color.prior, "right");
   picture.text(p.x(1.6) + 12, p.y(posterior(1.6)) - 8, "p(z|x)", color.posterior);
 }

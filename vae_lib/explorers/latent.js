@@ -9,7 +9,7 @@ import { normals, work } from "./shared/random.js";
 /** @typedef {Float64Array[]} Layers  weights and biases of two layers: W, b, V, c */
 /** @typedef {{ encoder: Layers, decoder: Layers }} Network */
 /** @typedef {{ seed?: number, done: number, reconstruction: number, kl: number }} Sums  over the test images */
-/** @typedef {Network & Sums & { places: Float64Array, placed: number }} Model */
+/** @typedef {Network & Sums & { places: Float64Array, placed: number, decoded?: Record<number, Float64Array[]> }} Model */
 /** @typedef {ReturnType<typeof forward> & { held: Float64Array, likelihood: number, model: Model }} Now */
 /** @typedef {{ labels: string, images: string, epochs: number[], weights: [number, string][][] }} Data */
 /**
@@ -19,7 +19,6 @@ import { normals, work } from "./shared/random.js";
 /** @typedef {ReturnType<typeof numbers>} Terms */
 
 const D = 64;
-const CELLS = 9; // of the plane, on each side
 /** @param {string} text */
 const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 
@@ -165,14 +164,16 @@ const sideOf = ({ narrow, width }) => Math.min(narrow ? 220 : 330, narrow ? widt
  */
 function drawDecoded(picture, plane, model) {
   if (!picture.kept) return; // in the still picture they would weigh more than all the rest
-  const step = (plane.right - plane.left) / CELLS;
+  const cells = picture.narrow ? 5 : 9; // few on a telephone, where the labels of the test images crowd over them
+  const step = (plane.right - plane.left) / cells;
+  const corners = Array.from({ length: cells ** 2 }, (_, i) =>
+    [plane.left + (i % cells) * step, plane.top + Math.floor(i / cells) * step]);
+  // A snapshot is decoded once: its plane is drawn again and again while test images get their places.
+  const decoded = ((model.decoded ??= {})[cells] ??= corners.map(([a, b]) =>
+    perceptron(model.decoder, [plane.atX(a + step / 2), plane.atY(b + step / 2)]).map(sigmoid)));
   /** @type {[number, number, Float64Array][]} */
-  const images = Array.from({ length: CELLS ** 2 }, (_, i) => {
-    const [a, b] = [plane.left + (i % CELLS) * step, plane.top + Math.floor(i / CELLS) * step];
-    const z = [plane.atX(a + step / 2), plane.atY(b + step / 2)];
-    return [Math.round(a) + 1, Math.round(b) + 1, perceptron(model.decoder, z).map(sigmoid)];
-  });
-  picture.images(images, Math.floor(step) - 2, picture.color.ink, 0.2);
+  const images = corners.map(([a, b], i) => [Math.round(a) + 1, Math.round(b) + 1, decoded[i]]);
+  picture.images(images, Math.floor(step) - 2, picture.color.ink, picture.narrow ? 0.13 : 0.2);
 }
 
 /** @type {(picture: Picture, cache: Cache) => Panel} */

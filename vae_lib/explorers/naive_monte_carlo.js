@@ -115,7 +115,13 @@ function drawRun(picture, J, curve) {
   const upper = (/** @type {number} */ count) => exact + Math.log1p(spread(count));
   const lower = (/** @type {number} */ count) =>
     (spread(count) < 1 ? Math.max(low, exact + Math.log1p(-spread(count))) : low);
-  p.inside(() => picture.fill([...p.points(upper), ...p.points(lower).reverse()], color.prior, 0.13));
+  // Up to `open` draws the lower edge lies below the panel: a full band would fill it, the upper edge says what it says.
+  const open = Math.min(MOST_DRAWS, Math.max(1, (spread(1) / -Math.expm1(low - exact)) ** 2));
+  const band = (/** @type {[number, number]} */ part, /** @type {number} */ alpha) =>
+    p.inside(() => picture.fill([...p.points(upper, part), ...p.points(lower, part).reverse()], color.prior, alpha));
+  band([1, open], 0.04);
+  band([open, MOST_DRAWS], 0.16);
+  p.curve(upper, color.prior, { width: 1, alpha: 0.6 });
   p.horizontal(exact, color.ink);
   p.line(curve, color.prior, { alpha: 0.5, width: 1.2 });
   ["dashed: exact", "line: estimate from L draws", "shaded: ±2 standard errors by ρ"].forEach((words, i) =>

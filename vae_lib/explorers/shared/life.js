@@ -34,8 +34,8 @@ class Life {
   #talk = 0; // the timer of the words
   /** @type {string | null} the term that stands out */
   #lit = null;
-  /** @type {(numbers: Numbers | null, lit: string | null) => void} */
-  #told = () => {};
+  /** @type {Parameters<Live["watch"]>[0][]} */
+  #watchers = [];
   #root;
   #explorer;
   #spec;
@@ -136,9 +136,9 @@ class Life {
     this.#again();
   }
 
-  /** @param {(numbers: Numbers | null, lit: string | null) => void} told */
+  /** @type {Live["watch"]} */
   watch(told) {
-    this.#told = told;
+    this.#watchers.push(told);
     this.#again();
   }
 
@@ -222,7 +222,7 @@ class Life {
       if (ready || this.#moved || this.#screen.picture) {
         this.#paint(state, numbers, guess);
         this.#report(state, numbers, guess);
-        this.#told(numbers, this.#lit);
+        for (const told of this.#watchers) told(numbers, this.#lit, state);
       } // otherwise the still picture stays, which shows the same numbers
       this.#moved = false;
       root.dataset.drawn = String(Number(root.dataset.drawn ?? 0) + 1);

@@ -1,7 +1,7 @@
 // Where cards come from: in a notebook they are built in the output of a cell, on the site they stand there already.
 
 import { card } from "./card.js";
-import { isSlider } from "./controls.js";
+import { fromSlider, isSlider, shown, snapped, toSlider } from "./controls.js";
 import { live } from "./life.js";
 import { bindTerms } from "./terms.js";
 
@@ -72,13 +72,14 @@ export async function wake(explorers) {
 const lives = new Map();
 
 /**
- * The live card of an explorer; of several the one that is nearest to a place in the text.
+ * The live card of an explorer; of several the one that is nearest to a place in the text. Of one nothing is measured,
+ * as that would lay out the whole page.
  * @param {string} name
  * @param {Element} [near]
  */
 function cardOf(name, near) {
-  const top = near?.getBoundingClientRect().top ?? 0;
-  const far = (/** @type {Element} */ root) => Math.abs(root.getBoundingClientRect().top - top);
+  const top = (/** @type {Element | undefined} */ place) => place?.getBoundingClientRect().top ?? 0;
+  const far = (/** @type {Element} */ root) => Math.abs(top(root) - top(near));
   return [...lives.keys()].filter((root) => root.dataset.explorer === name).sort((a, b) => far(a) - far(b))[0];
 }
 
@@ -105,34 +106,57 @@ function goTo(hash) {
 }
 
 /**
- * Words of the text that set a card become a button, or for a range (sigma=0.1..2) get a slider behind them.
+ * Words of the text that set a card become a button; a slider stands behind those of a range (sigma=0.1..2).
  * @param {HTMLElement} words
  */
 function bind(words) {
   const [name, query] = (words.dataset.sets ?? "").split("?");
-  const [, key, low, high] = /^(\w+)=(.+)\.\.(.+)$/.exec(query) ?? [];
-  const control = document.createElement(key ? "input" : "button");
-  const set = (/** @type {(life: Live) => void} */ change) => {
+  const slider = words.querySelector("input");
+  if (slider) {
+    bindRange(words, slider, name, query);
+    return;
+  }
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "sets";
+  if (words.querySelector(".math")) button.ariaLabel = query.replaceAll("=", " = ").replaceAll("&", ", ");
+  button.append(...words.childNodes);
+  button.addEventListener("click", () => {
     const root = cardOf(name, words);
     if (!root) return;
     reveal(root, "nearest");
-    change(/** @type {Live} */ (lives.get(root)));
-  };
-  if (control instanceof HTMLInputElement) {
-    Object.assign(control, { type: "range", min: low, max: high, step: "any", ariaLabel: words.textContent });
-    control.addEventListener("input", () => set((life) => {
-      const whole = life.controls.some((trait) => trait.name === key && isSlider(trait) && trait.integer);
-      life.set({ [key]: whole ? Math.round(Number(control.value)) : Number(control.value) });
-    }));
-    words.append(control);
-  } else {
-    control.type = "button";
-    control.className = "sets";
-    if (words.querySelector(".math")) control.ariaLabel = query.replaceAll("=", " = ").replaceAll("&", ", ");
-    control.append(...words.childNodes);
-    control.addEventListener("click", () => set((life) => life.open(query)));
-    words.replaceWith(control);
-  }
+    lives.get(root)?.open(query);
+  });
+  words.replaceWith(button);
+}
+
+/**
+ * Ties the slider of a range to the trait: each shows what the other sets. From a large to a small value it runs
+ * leftwards, so that it begins where the words do. The page scrolls to the card at the end, not under the finger.
+ * @param {HTMLElement} words
+ * @param {HTMLInputElement} slider
+ * @param {string} name
+ * @param {string} query
+ */
+function bindRange(words, slider, name, query) {
+  const [key, range] = query.split("=");
+  const root = cardOf(name, words);
+  const life = root && lives.get(root);
+  const trait = life?.controls.find((control) => control.name === key);
+  if (!life || !trait || !isSlider(trait)) return;
+  const [from, to] = range.split("..").map((end) => toSlider(trait, Number(end)));
+  Object.assign(slider, { min: Math.min(from, to), max: Math.max(from, to), step: trait.step, dir: from > to ? "rtl" : "" });
+  let value = NaN, before = NaN;
+  const set = (/** @type {number} */ now) => life.set({ [key]: now });
+  slider.addEventListener("input", () => set(snapped(trait, fromSlider(trait, Number(slider.value)))));
+  slider.addEventListener("change", () => reveal(root, "nearest"));
+  slider.addEventListener("pointerdown", () => (before = value));
+  slider.addEventListener("pointercancel", () => set(before)); // the swipe has scrolled the page
+  life.watch((_, __, state) => {
+    value = state[key];
+    slider.value = String(toSlider(trait, value));
+    slider.ariaValueText = shown(trait, value);
+  });
 }
 
 /**

@@ -91,7 +91,7 @@ export interface Live {
   open(query: string): void;
   set(values: Traits): void;
   light(term: string | null): void; // lets one term of the equation stand out, or none
-  watch(told: (numbers: Numbers | null, lit: string | null) => void): void; // after each frame
+  watch(told: (numbers: Numbers | null, lit: string | null, state: any) => void): void; // after each frame
   end(): void;
 }
 
