@@ -171,10 +171,10 @@ class Gaussian(_Likelihood):
 
 
 class Laplace(_Likelihood):
-    """p(x|z) with density exp(−|xⱼ − paramsⱼ| / b) / 2b in each pixel: absolute error divided by b, plus D ln 2b.
+    """p(x|z) with the density exp(−|xⱼ − mⱼ| / b) / 2b in each pixel: absolute error / b, plus D ln 2b.
 
-    `params` are the medians, which are the means, too. So an L1 loss is minus this logarithm, without the
-    constant and with b = 1.
+    `params` are the medians m, which are the means, too. So an L1 loss, summed over the pixels, is minus this
+    logarithm with b = 1, without the constant.
 
     Args:
         scale: b, above 0, in the units of x; the standard deviation is √2 b.
@@ -182,7 +182,7 @@ class Laplace(_Likelihood):
     Raises:
         ValueError: scale is not a finite number above 0.
 
-    Source: book equation (10.4).
+    Source: book equation (10.5).
     """
 
     def __init__(self, scale: float = 1.0):
