@@ -648,7 +648,7 @@ WRONG = {
         (lambda mu, t, k: kl_terms(mu, t).sum(0).clamp(min=k).sum(), "summed over the images"),
         (lambda mu, t, k: (kl_terms(mu, t).mean(0) + k).sum(), "are added to each dimension"),
         (lambda mu, t, k: kl_terms(mu, t).mean(0).clamp(min=k).mean(), "exactly the factor J = 3"),
-        (lambda mu, t, k: kl_terms(mu, t).mean(0).clamp(min=k), "did you sum over the latent"),
+        (lambda mu, t, k: kl_terms(mu, t).mean(0).clamp(min=k), "not yet summed over axis 0"),
         (lambda mu, t, k: kl_terms(mu, t).detach().mean(0).clamp(min=k).sum(), "no gradient reaches mu"),
     ],
     "10.3": [

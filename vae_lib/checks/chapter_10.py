@@ -18,9 +18,11 @@ def _kl_terms(mu, logvar):
     return 0.5 * (mu**2 + logvar.exp() - logvar - 1)
 
 
-def _from_narrow_to_wide(draw: Draw, values: torch.Tensor) -> torch.Tensor:
-    """Smaller in the first dimensions, so that some dimensions are below the free nats and some above."""
-    return values * torch.linspace(0.1, 1.5, draw.sizes["J"], dtype=values.dtype)
+def _from_off_to_on(draw: Draw, values: torch.Tensor) -> torch.Tensor:
+    """Near 0 in the first dimension and for the last image: below the free nats; the last dimension is above."""
+    images, dimensions = (draw.sizes[axis] for axis in "BJ")
+    rising = torch.linspace(0.1, 2.5, dimensions, dtype=values.dtype)
+    return values * rising * torch.linspace(1, 0, images, dtype=values.dtype)[:, None]
 
 
 def _free_bits(mu, logvar, free):
@@ -71,8 +73,8 @@ EXERCISES = {
     "10.2": Function(
         name="free_bits",
         inputs={
-            "mu": lambda d: _from_narrow_to_wide(d, d.normal("BJ")),
-            "logvar": lambda d: _from_narrow_to_wide(d, d.logvar()),
+            "mu": lambda d: _from_off_to_on(d, d.uniform("BJ", 0.5, 1.5)),
+            "logvar": lambda d: _from_off_to_on(d, d.logvar()),
             "free": lambda d: d.number(0.1, 0.2),
         },
         reference=_free_bits,
