@@ -20,7 +20,6 @@ import html
 import json
 import os
 import shutil
-import sys
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -111,8 +110,6 @@ class Course:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         shutil.copytree(source / "source" / self.assignment, self.root / "source" / self.assignment)
         shutil.copy(source / CONFIG, self.root / CONFIG)
-        # nbgrader runs the command alembic, which is installed beside this Python.
-        os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         made = open_course(self.root).generate_assignment(self.assignment)
         if not made["success"]:
             self.close()
