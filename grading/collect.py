@@ -320,7 +320,7 @@ def _link() -> bytes:
 
 
 def _decoded(info: zipfile.ZipInfo) -> str:
-    """The path of a zip's entry; one that does not say its encoding is in UTF-8, DOS's, or that of Windows."""
+    """The path of a zip's entry; one that does not say its encoding has UTF-8, that of DOS, or of Windows."""
     if info.flag_bits & 0x800 or info.filename.isascii():
         return info.filename
     with contextlib.suppress(UnicodeError):

@@ -44,6 +44,7 @@ class Repaired:
         near: exercise -> what of the student's may hold its answer, where the answer itself was not found.
         candidates: exercise -> other cells that define its answer, as (what it is called, its source); the
             first is the answer's own cell.
+        asked: exercise -> the names that its answer defines.
     """
 
     notebook: NotebookNode
@@ -53,6 +54,7 @@ class Repaired:
     attempted: set[str] = field(default_factory=set)
     near: dict[str, str] = field(default_factory=dict)
     candidates: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    asked: dict[str, set[str]] = field(default_factory=dict)
 
 
 def preflight(data: bytes, release: NotebookNode) -> Repaired:
@@ -422,6 +424,7 @@ def _look_around(repaired: Repaired, release: NotebookNode, own: list[NotebookNo
         if not _is_answer(cell):
             continue
         exercise, names = label(_grade_id(cell)), binds(cell)
+        repaired.asked[exercise] = names
         mine = next((each for each in own if each.id == cell.id), None)
         written, known = (_statements(each) for each in (mine or cell, cell))
         if mine and cell.cell_type == "code" and written.keys() == known.keys():
