@@ -308,6 +308,20 @@ def _statements(cell: NotebookNode) -> dict[str, str]:
     return found
 
 
+def _earlier(cell: NotebookNode, names: set[str]) -> list[str]:
+    """The cell with one of its definitions of these names each time, but for the last one, which was run."""
+    nodes = [(node, names & set(_bound([node]))) for node in _parsed(cell.source) or []]
+    defining = [node for node, found in nodes if found]
+    return [
+        "\n".join(
+            ast.get_source_segment(cell.source, node) or ""
+            for node, found in nodes
+            if not found or node is kept
+        )
+        for kept in defining[:-1]
+    ]
+
+
 def _is_constant(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
@@ -437,6 +451,9 @@ def _look_around(repaired: Repaired, release: NotebookNode, own: list[NotebookNo
         rest = [source for node, source in written.items() if node not in known]
         if mine and 0 < len(rest) < len(written):
             candidates.insert(0, ("its cell without the line that was given", "\n".join(rest)))
+        candidates += [
+            ("an earlier definition in its cell", source) for source in _earlier(mine or cell, names)
+        ]
         if cell.cell_type == "code":
             repaired.candidates[exercise] = [(OWN, mine.source if mine else ""), *candidates]
         if exercise in repaired.attempted:

@@ -223,7 +223,7 @@ def _explain(
             doubt = "its cell could not be run, so nothing in it was checked"
         elif exercise in failed:
             doubt = _doubt(exercise, error, in_answer, earlier, repaired, right, absent)
-        result.notes.append(f"{said}. {doubt[0].upper()}{doubt[1:]}: {DECIDE}" if doubt else said)
+        result.notes.append(f"{said.rstrip('.')}. {doubt[0].upper()}{doubt[1:]}: {DECIDE}" if doubt else said)
         result.decide += [exercise] if doubt else []
     for exercise in sorted({label(name) for name in course.by_hand()} & repaired.near.keys()):
         result.notes.append(f"{exercise}: {repaired.near[exercise]} may be the answer: {DECIDE}")
@@ -273,9 +273,13 @@ def _doubt(
     if "not attempted yet" in error.evalue:
         return "its cell is not as it was given"
     source = dict(repaired.candidates.get(exercise, ())).get(OWN, "")
-    asked = re.fullmatch(r"name '(\w+)' is not defined", error.evalue)
-    if asked and asked[1] in repaired.asked[exercise]:
-        return f"its cell has no {asked[1]}, which may stand there under another name"
+    unknown = re.search(r"\bname '(\w+)' is not defined", error.evalue)
+    for other, names in repaired.asked.items():
+        if unknown and unknown[1] in names:
+            where = "its cell" if other == exercise else f"the cell of {other}"
+            return f"{where} has no {unknown[1]}, which may stand there under another name"
+    if "StdinNotImplementedError" in (error.ename, *re.findall(r"\b\w+Error\b", error.evalue)):
+        return "it asks for input, which nobody gives while grading"
     if error.ename in ("SyntaxError", "IndentationError", "TabError"):
         return "its cell is not Python as a whole, so nothing in it was run"
     if used := sorted(absent & set(re.findall(r"\w+", f"{source} {error.evalue}"))):
