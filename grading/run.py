@@ -280,6 +280,8 @@ def _doubt(
             return f"{where} has no {unknown[1]}, which may stand there under another name"
     if "StdinNotImplementedError" in (error.ename, *re.findall(r"\b\w+Error\b", error.evalue)):
         return "it asks for input, which nobody gives while grading"
+    if re.search(r"CUDA|NVIDIA|\bMPS\b", error.evalue):
+        return "it asks for a graphics card, and there is none where this was graded"
     if error.ename in ("SyntaxError", "IndentationError", "TabError"):
         return "its cell is not Python as a whole, so nothing in it was run"
     if used := sorted(absent & set(re.findall(r"\w+", f"{source} {error.evalue}"))):

@@ -333,6 +333,12 @@ OWN_CELLS = {
         "1 - 3",
         "input requests. It asks for input, which nobody gives while grading",
     ),
+    "On a graphics card": (
+        toy.right(a2="def add(a, b):\n    raise RuntimeError('No CUDA GPUs are available')", a3=OWN_2),
+        "decide",
+        "1 - 3",
+        "It asks for a graphics card, and there is none where this was graded",
+    ),
     "Measured": (toy.right(a2=f"%%timeit\n{A2}"), "graded", "1 2 3", "%%timeit: not known here and skipped"),
 }
 
