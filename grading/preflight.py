@@ -375,12 +375,14 @@ def _is_answer(cell: NotebookNode) -> bool:
 def _is_released(cell: NotebookNode, released: NotebookNode | None) -> bool:
     """Has the student left the released source as it was, up to white space and the … of the stub?
 
-    So has one who emptied the cell.
+    So has one who emptied the cell, but for its first line.
     """
     if released is None:
         return False
     written, known = (re.sub(r"^ *\.\.\. *(?:#.*)?$", "", c.source, flags=re.M) for c in (cell, released))
-    return not written.strip() or written.split() == known.split()
+    first = known.strip().partition("\n")[0]
+    left = written.strip().removeprefix(first) if first.startswith("#") else written
+    return not left.strip() or written.split() == known.split()
 
 
 def _put_back(

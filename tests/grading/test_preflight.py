@@ -345,3 +345,8 @@ def test_each_definition_but_the_last_can_be_tried(release):
     found = repair(toy.right(a2=twice), release).candidates["1.2"]
     assert found[1:] == [("an earlier definition in its cell", "x = 1\ndef add(a, b):\n    return a + b")]
     assert repair(toy.right(), release).candidates["1.2"][1:] == []
+
+
+@pytest.mark.parametrize("left", ["...", "", "# it is a sum", "pass"])
+def test_a_cell_with_nothing_but_its_first_line_is_no_attempt(left: str, release):
+    assert ("1.3" in repair(toy.right(a3=left), release).attempted) == (left not in ("...", ""))
