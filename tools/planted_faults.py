@@ -194,6 +194,7 @@ FAULTS: list[Fault] = [
         ("return not kept or not (found - known)", "return False"),
         ('.encode("utf-16", "surrogatepass")', '.encode("utf-16", "replace")'),
         ("for name in lost:", "for name in ():"),
+        ("for kept in defining[:-1]", "for kept in defining[:0]"),
     ),
     *in_file(
         "grading/examine.py",
@@ -208,7 +209,10 @@ FAULTS: list[Fault] = [
     *in_file(
         "grading/collect.py",
         "tests/grading/test_collect.py",
-        ("if path.is_symlink() or not (", "if not ("),
+        ("        if path.is_symlink():\n", "        if False:\n"),
+        ("if stat.S_ISLNK(info.external_attr >> 16):", "if False:"),
+        ('            return data.decode("utf-8")\n', "            return info.filename\n"),
+        ("(?=[^_]*[^\\W\\d_a-z])(?P<last>", "(?=[^\\W\\d_a-z])(?P<last>"),
         ('path.is_absolute() or ".." in path.parts or', "path.is_absolute() or"),
         ("if safe == name.casefold():", "if safe == name:"),
         ("known.late |= who.late", "known.late &= who.late"),
@@ -224,6 +228,7 @@ FAULTS: list[Fault] = [
         "grading/tables.py",
         "tests/grading/test_tables.py",
         ("if named[same(name)] == listed[same(name)] == 1:", "if named[same(name)]:"),
+        ('if one.system in ("moodle", "ilias")', "if one.system"),
         (' and not row.get("by hand")]', "]"),
         ("        os.replace(new, path)\n", '        path.write_text("")\n        os.replace(new, path)\n'),
     ),
@@ -234,6 +239,7 @@ FAULTS: list[Fault] = [
         ("            space[name] = wanted\n", "            pass\n"),
         ("if name not in state.missing:", "if False:"),
         ("with contextlib.suppress(Exception, SystemExit):", "with contextlib.suppress(SystemExit):"),
+        ("lines[min(error.lineno or 1, len(lines)) - 1] = ", "_ = "),
     ),
     *in_file(
         "book/04_kl.ipynb",
