@@ -42,6 +42,9 @@ COMPARING = set(
     "mse_loss l1_loss smooth_l1_loss huber_loss cross_entropy nll_loss poisson_nll_loss gaussian_nll_loss "
     "xlogy gather kl_div eq".split()
 )
+IN_FORMULAS = (PASSING - {"__get__"}) | ADDING | MULTIPLYING | SCALING | TO_LOSS | set(
+    "log2 exp2 lgamma softplus sigmoid logaddexp sub rsub true_divide xlogy".split()
+)
 
 
 @dataclass
@@ -334,8 +337,12 @@ class Search:
                 return tensor
             tensor, before = source, numbers[-1]
 
-    def params(self, z: Tensor, pixels: int) -> list[Tensor]:
-        """What depends on z and is compared with the images: the decoder's outputs."""
+    def params(self, z: Tensor, pixels: int, count: int) -> list[Tensor]:
+        """What depends on z and is compared with the images: the decoder's outputs.
+
+        A tensor made of the images that has less than half of their numbers is none to compare with, such as
+        the total counts of cells, with which their rates are multiplied.
+        """
         of_z, of_x = {id(z)}, set(self.data)
         started = self.made.get(id(z), [0])[-1]
         found: list[Tensor] = []
@@ -343,6 +350,7 @@ class Search:
         for number, op in enumerate(self.ops):
             from_z = [t for t in op.inputs if id(t) in of_z]
             from_x = [t for t in op.inputs if id(t) in of_x and id(t) not in of_z]
+            whole = any(2 * t.numel() >= count * pixels for t in from_x)
             learned = any(t.requires_grad for t in op.inputs)
             if op.name == "broadcast_tensors" and len(op.inputs) == len(op.outputs):
                 for one, out in zip(op.inputs, op.outputs, strict=True):  # each is its own
@@ -358,19 +366,43 @@ class Search:
                 continue
             known = [t for t in op.inputs if id(t) in derived]
             others = [t for t in from_z if id(t) not in derived]
-            if others and ((op.name in COMPARING and from_x) or known):
+            if others and ((op.name in COMPARING and whole) or known):
                 for other in others:
-                    root = self.root(other, number, TO_LOSS, ONE_MINUS)
+                    root = self._before_a_formula(self.root(other, number, TO_LOSS, ONE_MINUS), of_z)
                     classes = op.name in ("cross_entropy", "nll_loss")
                     if (classes or root.numel() % pixels == 0) and all(root is not one for one in found):
                         found.append(root)
                         derived |= self._after(root)
-        return found
+        after = {id(one): self._after(one) for one in found}
+        return [one for one in found if not any(id(one) in after[k] for k in after if k != id(one))]
+
+    def _before_a_formula(self, tensor: Tensor, of_z: set[int]) -> Tensor:
+        """Where a tensor is a formula of one tensor that stands in it more than once: that one, else itself.
+
+        Such as m in ln m − ln(θ + m). The operations are followed back, the last one first, until all come
+        from one tensor.
+        """
+        ahead = {id(tensor): tensor}
+        for op in reversed(self.ops):
+            if not any(id(out) in ahead for out in op.outputs):
+                continue
+            sources = {id(t): t for t in op.inputs if id(t) in of_z}
+            if op.name not in IN_FORMULAS or not sources or (len(ahead) == 1 and len(sources) == 1):
+                return tensor
+            for out in op.outputs:
+                ahead.pop(id(out), None)
+            ahead |= sources
+            if len(ahead) == 1:
+                return next(iter(ahead.values()))
+        return tensor
 
     def _after(self, tensor: Tensor) -> set[int]:
         """All tensors computed from this one."""
         found = {id(tensor)}
         for op in self.ops:
-            if any(id(t) in found for t in op.inputs):
+            if op.name == "broadcast_tensors" and len(op.inputs) == len(op.outputs):  # each is its own
+                pairs = zip(op.inputs, op.outputs, strict=True)
+                found.update(id(out) for one, out in pairs if id(one) in found)
+            elif any(id(t) in found for t in op.inputs):
                 found.update(id(out) for out in op.outputs)
         return found

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 
@@ -244,7 +245,7 @@ class Probe:
                 self.births[birth] = "seen z"
         self._from_decoder(search)
         if not self._params and self._z is not None:
-            self._params = search.params(self._z, self.x[0].numel())
+            self._params = search.params(self._z, self.x[0].numel(), self.first_count)
             for number, value in enumerate(self._params):
                 self._take(search, value, f"params{number}")
             self._say("the decoder's output", self._params, "what the loss compares with the images")
@@ -808,6 +809,8 @@ class Probe:
             params = [0.05 + 0.9 * torch.sigmoid(params[0])]
         else:
             params = [1.5 * value for value in params]
+            if self.never_negative:  # perhaps rates, of which a logarithm is taken
+                params[0] = 0.05 + F.softplus(params[0])
             params[1:] = [0.3 + 1.7 * torch.special.ndtr(value / 1.5) for value in params[1:]]
         if self.coarse:
             mu, s, params = mu.bfloat16(), s.bfloat16(), [value.bfloat16() for value in params]
