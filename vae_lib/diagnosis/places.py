@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from torch import Tensor, nn
@@ -42,8 +42,13 @@ COMPARING = set(
     "mse_loss l1_loss smooth_l1_loss huber_loss cross_entropy nll_loss poisson_nll_loss gaussian_nll_loss "
     "xlogy gather kl_div eq".split()
 )
-IN_FORMULAS = (PASSING - {"__get__"}) | ADDING | MULTIPLYING | SCALING | TO_LOSS | set(
-    "log2 exp2 lgamma softplus sigmoid logaddexp sub rsub true_divide xlogy".split()
+IN_FORMULAS = (
+    (PASSING - {"__get__"})
+    | ADDING
+    | MULTIPLYING
+    | SCALING
+    | TO_LOSS
+    | set("log2 exp2 lgamma softplus sigmoid logaddexp sub rsub true_divide xlogy".split())
 )
 
 
@@ -298,10 +303,21 @@ class Search:
 
     def draw(self) -> tuple[Tensor, Tensor | None, Tensor] | None:
         """mu, s and z, at the first sum of a tensor of the networks and of noise times another one."""
+        return next(self._draws(), None)
+
+    def layers(self) -> int:
+        """How many z are drawn, each from a mu and a σ of its own, as in several layers or in a sequence."""
+        own = {
+            id(mu) for mu, s, _ in self._draws() if s is not None and s.requires_grad and s.shape == mu.shape
+        }
+        return len(own)
+
+    def _draws(self) -> Iterator[tuple[Tensor, Tensor | None, Tensor]]:
         noisy: dict[int, Tensor | None] = dict.fromkeys(self.noise)  # noise times σ -> σ
         for number, op in enumerate(self.ops):
             if op.name == "normal" and len(op.inputs) == 2 and any(t.requires_grad for t in op.inputs):
-                return op.inputs[0], self.root(op.inputs[1], number, TO_SIGMA), op.outputs[0]
+                yield op.inputs[0], self.root(op.inputs[1], number, TO_SIGMA), op.outputs[0]
+                continue
             if len(op.inputs) < 2 and not (op.name in PASSING and op.inputs and id(op.inputs[0]) in noisy):
                 continue
             inside = [t for t in op.inputs if id(t) in noisy]
@@ -312,14 +328,13 @@ class Search:
             if op.name in PASSING:
                 noisy[id(out)] = noisy[id(inside[0])]
             elif op.name in ("addcmul", "addcmul_") and len(outside) == 2:
-                return outside[0], self.root(outside[1], number, TO_SIGMA), out
+                yield outside[0], self.root(outside[1], number, TO_SIGMA), out
             elif op.name in MULTIPLYING and outside and noisy[id(inside[0])] is None:
                 noisy[id(out)] = outside[0]
             elif op.name in ADDING and outside and out.numel() % max(1, outside[0].numel()) == 0:
                 sigma = noisy[id(inside[0])]
                 mu = self.root(outside[0], number, PASSING - {"detach"})
-                return mu, None if sigma is None else self.root(sigma, number, TO_SIGMA), out
-        return None
+                yield mu, None if sigma is None else self.root(sigma, number, TO_SIGMA), out
 
     def root(self, tensor: Tensor, before: int, through: set[str], scaling: set[str] = SCALING) -> Tensor:
         """Back from a tensor through functions of one tensor, to where it came from."""

@@ -190,6 +190,8 @@ class Probe:
             count = self.batch.count
         self.first_count = count
         self._locate(trace)
+        if self.not_diagonal:
+            return None
         self.first.mu, self.first.s, self.first.params = self._mu, self._s, self._params
         if fault := self._unfit(count):
             return fault
@@ -221,6 +223,7 @@ class Probe:
     def _locate(self, trace: Trace) -> None:
         """Finds the tensors mu, s, z and params of the first run, and how they are replaced in others."""
         search = Search(trace.ops, self._first_x)
+        self.layers, self.not_diagonal, self.not_finite = search.layers(), "", None
         self._mu = self._s = self._z = None
         self._params: list[Tensor] = []
         self._decode_call: Call | None = None
@@ -250,6 +253,18 @@ class Probe:
                 self._take(search, value, f"params{number}")
             self._say("the decoder's output", self._params, "what the loss compares with the images")
         if self._mu is None or self._s is None or not self._params:
+            if self.layers > 1:
+                self.not_diagonal = (
+                    f"z is drawn {self.layers} times in a step, each time from a mu of its own, as in a "
+                    "sequence or in several layers: only programs with one z are checked"
+                )
+                return
+            without_noise = (
+                ""
+                if search.noise
+                else ". There are no random numbers in it: a program without a Gaussian "
+                "q(z|x), such as a VQ-VAE or a plain autoencoder, has no ELBO that could be checked here"
+            )
             missing = [
                 name
                 for name, value in (("mu and logvar", self._s), ("the decoder's output", self._params))
@@ -260,7 +275,7 @@ class Probe:
                 f"{' and '.join(missing)} could "
                 'not be found in it: name the submodules, as in mu="encoder.fc_mu", '
                 'logvar="encoder.fc_logvar", '
-                'decoder="decoder" (' + self._children() + ")"
+                'decoder="decoder" (' + self._children() + ")" + without_noise
             )
 
     def _children(self) -> str:
@@ -421,7 +436,6 @@ class Probe:
     def _unfit(self, count: int) -> Fault | None:
         """Outputs whose shapes do not fit, and numbers that are not finite."""
         mu, s, params, pixels = self._mu, self._s, self._params, self.x[0].numel()
-        self.not_diagonal, self.not_finite = "", None
         if mu.shape != s.shape and mu.numel() and s.numel() > mu.numel() and s.numel() % mu.numel() == 0:
             shapes = f"mu {require.shape_of(mu)}, and {require.shape_of(s)} beside it"
             self.not_diagonal = f"q(z|x) is not a diagonal Gaussian: {shapes}"

@@ -113,7 +113,9 @@ def reconstruction_term(
     if best is None or best.error > seen.tolerance:
         best = _other_target(probe, seen, x) or best
     if best is None or best.error > seen.tolerance:
-        return ReconstructionTerm(faults=_wrong_target(probe, seen), unchecked=_unknown(probe, seen, likelihood))
+        return ReconstructionTerm(
+            faults=_wrong_target(probe, seen), unchecked=_unknown(probe, seen, likelihood)
+        )
     if best.name in SWAPPED:
         return ReconstructionTerm(
             faults=[Fault("arguments_swapped", f"the gradient of {best.name}(x, params)")]
@@ -132,8 +134,8 @@ def _unknown(probe: Probe, seen: Observation, likelihood: nn.Module | None) -> s
     shapes = " and ".join(str(tuple(part.shape)) for part in seen.params)
     if likelihood is None:
         return (
-            "the reconstruction: its gradient is that of no likelihood known here; name the one that is meant "
-            "with likelihood=, a module whose log_prob(x, params) returns log p(x|z) of each image, where "
+            "the reconstruction: its gradient is that of no likelihood known here; name the one that is "
+            "meant with likelihood=, a module whose log_prob(x, params) returns log p(x|z) of each image, where "
             f"params is what the decoder returns, {shapes}"
         )
     name = type(likelihood).__name__
@@ -346,7 +348,7 @@ def _of_shares(seen: Observation, x: Tensor) -> list[Fit]:
 
 
 def _of_tokens(probe: Probe, seen: Observation, x: Tensor) -> list[Fit]:
-    """Logits of K classes at each position, held against whole numbers of the batch: words, or labels of places.
+    """Logits of K classes at each position, held against whole numbers of the batch, such as words.
 
     These may be another tensor than the one that goes in, or the same one position later. Positions without
     a gradient, as of padding, are left out.
@@ -403,7 +405,7 @@ def _of_counts(probe: Probe, seen: Observation, x: Tensor) -> list[Fit]:
 
 
 def _common(y: Tensor, one: Tensor, other: Tensor) -> tuple[float, Tensor, float]:
-    """The least squares of y = A one + S other, with A for all and S for each column: A, S, the relative error."""
+    """The least squares of y = A one + S other, A for all, S for each column; and the relative error."""
     square = (other**2).sum(0).clamp_min(1e-300)
     rest = lambda v: v - (v * other).sum(0) / square * other  # noqa: E731
     a, b = rest(y), rest(one)

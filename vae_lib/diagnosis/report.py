@@ -112,6 +112,8 @@ class Diagnosis:
             return f"{count} thing{'s are' if count > 1 else ' is'} wrong: {codes}"
         weight = "" if self.beta is None else f", β = {self.beta:.3g}"
         what = f"{self.likelihood}{weight}" if self.likelihood else ""
+        if len(self.open) == len(CHECKS):
+            return "nothing could be checked"
         if self.open or (self.unchecked and not self.checks):
             rest = (
                 f"not all could be checked; in the rest nothing wrong was found{': ' if what else ''}{what}"
@@ -135,6 +137,8 @@ class Diagnosis:
         if self.weight:
             lines.append(folded(f"weight: {self.weight}"))
         lines += [folded(remark) for remark in self.remarks]
+        if self.runs:
+            lines.append(f"your step was run {self.runs} times")
         return "\n".join(lines)
 
     __repr__ = __str__

@@ -268,6 +268,8 @@ def _coupled(probe: Probe, seen: Observation) -> str:
     if probe.J > 1:
         flat = moved((slice(None), 0)).reshape(len(seen.mu), seen.mu.shape[1], -1)
         if flat[:, 1:].any():
+            if probe.layers > 1:
+                return f"the term of one of {probe.layers} z that are drawn, as in several layers"
             return (
                 "a term that couples the latent dimensions, as a flow or a prior of several components does"
             )
