@@ -170,6 +170,7 @@ class _Examination:
         self.faults["reconstruction"] += term.faults
         self.faults["KL formula"] += kl.faults
         self.name = term.likelihood
+        self.remarks += [term.remark] if term.remark else []
         if term.unchecked and not term.faults:
             self._leave("reconstruction", term.unchecked.removeprefix("the reconstruction: "))
             self.unchecked[-1] = term.unchecked
@@ -202,7 +203,7 @@ class _Examination:
             if annealed:
                 self.faults["weight"].append(annealed.fault(None))
             missing = "the KL term" if not kl.weight else "the reconstruction term"
-            why = f"the KL term is of another aim, {kl.aim}" if kl.aim else f"{missing} is not known"
+            why = f"the loss has {kl.aim}" if kl.aim else f"{missing} is not known"
             if term.weights is not None and kl.aim and kl.aim.startswith("an importance"):
                 return
             self.open.setdefault("weight", why)
@@ -243,7 +244,7 @@ class _Examination:
         elif (
             found.beta is not None
             and not (term.faults or kl.faults or found.faults)
-            and not kl.estimated
+            and not (kl.estimated or probe.other_q)
             and not probe.rows_per_image > 1
         ):
             faults, remark = weights.wrong_constant(probe, seen, term, kl)

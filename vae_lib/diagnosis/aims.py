@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from vae_lib.diagnosis.findings import Fault
 from vae_lib.diagnosis.probe import Observation, Probe
-from vae_lib.diagnosis.terms import KLTerm, kl_of
+from vae_lib.diagnosis.terms import SIGMA_OF, KLTerm, kl_of
 
 CALLS = 3  # calls in a row in which a weight may change
 CHANGED = 1e-4  # it has changed if it moved by more than this share
@@ -117,7 +117,9 @@ def _set(probe: Probe, keys: list[str], value: int) -> None:
 
 def logged_kl(probe: Probe, seen: Observation, kl: KLTerm) -> list[Fault]:
     """Is a number that the loss returns as the KL term a positive multiple of it?"""
-    if not seen.logged or kl.weight is None or kl.weight < 0 or kl.estimated or kl.aim or kl.faults:
+    if not seen.logged or kl.weight is None or kl.weight < 0 or kl.meaning not in SIGMA_OF:
+        return []
+    if kl.estimated or kl.aim or kl.faults:
         return []
     mu = (seen.mu.detach() * 0.5).requires_grad_()
     other, _ = probe.gradients_at(mu, seen.s, seen.params)

@@ -86,8 +86,8 @@ FINDINGS = {
         "et al. (2018).",
         "nothing wrong, if this is meant", "(4.5)", KL_LINE + "  # report the ELBO without the capacity"),
     "other_objective": ("The loss pursues another aim beside the ELBO of a Gaussian q and a prior "
-        "N(0, I). It is "
-        "another number than minus this ELBO.",
+        "N(0, I). So its "
+        "value is not minus this ELBO.",
         "nothing wrong, if this is meant", "(3.4)", "report the ELBO beside it, from both terms as they are"),
     "annealing": ("The weight of the KL term changes from call to call, as in a warm-up. So the loss of one"
         " step cannot be compared with that of another.",

@@ -50,6 +50,10 @@ IN_FORMULAS = (
     | TO_LOSS
     | set("log2 exp2 lgamma softplus sigmoid logaddexp sub rsub true_divide xlogy".split())
 )
+# With classes, where params have more numbers than the images; and what takes some columns of a tensor.
+OF_CLASSES = {"cross_entropy", "nll_loss", "gather"}
+PARTS = {"__getitem__", "chunk", "split", "narrow", "tanh", "log_softmax"}
+MOST_STEPS = 4
 
 
 @dataclass
@@ -356,12 +360,24 @@ class Search:
         """What depends on z and is compared with the images: the decoder's outputs.
 
         A tensor made of the images that has less than half of their numbers is none to compare with, such as
-        the total counts of cells, with which their rates are multiplied.
+        the total counts of cells, with which their rates are multiplied. Outputs that stand in a formula with
+        others are seen when those are known: so the operations are gone through until nothing new is found.
         """
+        found: list[Tensor] = []
+        while True:
+            more = self._compared(z, pixels, count, found)
+            after = {id(one): self._after(one) for one in more}
+            kept = [one for one in more if not any(id(one) in after[k] for k in after if k != id(one))]
+            if {id(one) for one in kept} == {id(one) for one in found}:
+                return found
+            found = kept
+
+    def _compared(self, z: Tensor, pixels: int, count: int, known_already: list[Tensor]) -> list[Tensor]:
+        """The known outputs, and those that are compared with the images or stand beside a known one."""
         of_z, of_x = {id(z)}, set(self.data)
         started = self.made.get(id(z), [0])[-1]
-        found: list[Tensor] = []
-        derived: set[int] = set()
+        found = list(known_already)
+        derived = {number for one in found for number in self._after(one)}
         for number, op in enumerate(self.ops):
             from_z = [t for t in op.inputs if id(t) in of_z]
             from_x = [t for t in op.inputs if id(t) in of_x and id(t) not in of_z]
@@ -384,12 +400,26 @@ class Search:
             if others and ((op.name in COMPARING and whole) or known):
                 for other in others:
                     root = self._before_a_formula(self.root(other, number, TO_LOSS, ONE_MINUS), of_z)
-                    classes = op.name in ("cross_entropy", "nll_loss")
-                    if (classes or root.numel() % pixels == 0) and all(root is not one for one in found):
+                    if op.name not in OF_CLASSES:
+                        root = self._not_a_part(root, number, pixels, of_z)
+                        if root.numel() % pixels or 2 * root.numel() < count * pixels:
+                            continue
+                    if all(root is not one for one in found):
                         found.append(root)
                         derived |= self._after(root)
-        after = {id(one): self._after(one) for one in found}
-        return [one for one in found if not any(id(one) in after[k] for k in after if k != id(one))]
+        return found
+
+    def _not_a_part(self, tensor: Tensor, before: int, pixels: int, of_z: set[int]) -> Tensor:
+        """Where only some columns are compared, as of a table of mixed kinds: the tensor that has all."""
+        for _ in range(MOST_STEPS):
+            if tensor.numel() % pixels == 0:
+                break
+            numbers = [number for number in self.made.get(id(tensor), ()) if number < before]
+            sources = [t for t in self.ops[numbers[-1]].inputs if id(t) in of_z] if numbers else []
+            if len(sources) != 1 or self.ops[numbers[-1]].name not in PARTS | IN_FORMULAS:
+                break
+            tensor, before = sources[0], numbers[-1]
+        return tensor
 
     def _before_a_formula(self, tensor: Tensor, of_z: set[int]) -> Tensor:
         """Where a tensor is a formula of one tensor that stands in it more than once: that one, else itself.

@@ -223,7 +223,7 @@ class Probe:
     def _locate(self, trace: Trace) -> None:
         """Finds the tensors mu, s, z and params of the first run, and how they are replaced in others."""
         search = Search(trace.ops, self._first_x)
-        self.layers, self.not_diagonal, self.not_finite = search.layers(), "", None
+        self.layers, self.not_diagonal, self.other_q, self.not_finite = search.layers(), "", "", None
         self._mu = self._s = self._z = None
         self._params: list[Tensor] = []
         self._decode_call: Call | None = None
@@ -231,7 +231,7 @@ class Probe:
         drawn = search.draw()
         if drawn is not None and (self._mu is None or self._s is None):
             mu, s, _z = drawn
-            fitting = s is not None and s.numel() == mu.numel()
+            fitting = s is not None and (s.numel() == mu.numel() or len(s) == len(mu) == s.numel())
             if self._mu is None and fitting:
                 self._mu, self._s = mu, s
                 self._take(search, mu, "mu"), self._take(search, s, "s")
@@ -251,7 +251,8 @@ class Probe:
             self._params = search.params(self._z, self.x[0].numel(), self.first_count)
             for number, value in enumerate(self._params):
                 self._take(search, value, f"params{number}")
-            self._say("the decoder's output", self._params, "what the loss compares with the images")
+            if self._params:
+                self._say("the decoder's output", self._params, "what the loss compares with the images")
         if self._mu is None or self._s is None or not self._params:
             if self.layers > 1:
                 self.not_diagonal = (
@@ -371,13 +372,15 @@ class Probe:
         return value is not other and gradients(value.sum(), [other])[0] is not None
 
     def _by_halves(self, search: Search) -> None:
-        """One tensor of 2J numbers from the encoder, and no draw that shows its halves: mu comes first."""
+        """One tensor of 2J numbers, and no draw that shows its halves: mu comes first."""
         names = [name for name in ("encoder", "encode") if name in self.sites and self.sites[name].calls]
         for name in names:
             call = self._used(self.sites[name])
             found = adapt.float_leaves(call.out)
             if len(found) == 1 and found[0][1].ndim > 1 and found[0][1].shape[1] % 2 == 0 and plain(call.out):
                 whole = found[0][1]
+                if self._decodes_all(whole):
+                    continue
                 self._mu, self._s = whole.chunk(2, 1)
                 self.sites[name].template, self.sites[name].direct = call.out, {found[0][0]: "both"}
                 return
@@ -391,6 +394,12 @@ class Probe:
             (mu_name, self._mu), (s_name, self._s) = heads["mu"], heads["logvar"]
             self._take(search, self._mu, "mu"), self._take(search, self._s, "s")
             self.took.append(f'mu="{mu_name}", logvar="{s_name}", by their names')
+
+    def _decodes_all(self, whole: Tensor) -> bool:
+        """Does the decoder get as many numbers as the encoder returned, so that these are no mu and logvar?"""
+        sites = [self.sites[name] for name in ("decoder", "decode") if name in self.sites]
+        inputs = [value for site in sites for call in site.calls[:1] for value in call.inputs[:1]]
+        return any(value.numel() == whole.numel() for value in inputs)
 
     def _from_decoder(self, search: Search) -> None:
         site = next(
@@ -438,18 +447,23 @@ class Probe:
         mu, s, params, pixels = self._mu, self._s, self._params, self.x[0].numel()
         if mu.shape != s.shape and mu.numel() and s.numel() > mu.numel() and s.numel() % mu.numel() == 0:
             shapes = f"mu {require.shape_of(mu)}, and {require.shape_of(s)} beside it"
-            self.not_diagonal = f"q(z|x) is not a diagonal Gaussian: {shapes}"
-            return None
+            self.other_q = f"q(z|x) is not a diagonal Gaussian: {shapes}"
+        elif mu.shape != s.shape and len(s) == len(mu) == s.numel():
+            self.other_q = "q(z|x) has one σ for all latent dimensions of an image"
         z = self._decode_call.inputs[0] if self._decode_call and self._decode_call.inputs else self._z
         values = {"x": self.x, "mu": mu, "logvar": s, "params": params[0], "the loss": self.first.loss}
         bad = [name for name, value in values.items() if not torch.isfinite(value.float()).all()]
-        if bad == ["the loss"] and mu.shape == s.shape:  # perhaps an overflow: other values tell
+        if bad == ["the loss"] and (
+            mu.shape == s.shape or self.other_q
+        ):  # perhaps an overflow: other values tell
             largest = s.detach().abs().max().item()
             found = f"NaN or infinity in the loss, where logvar is up to {largest:.3g}"
             self.not_finite = Fault("not_finite", found)
         elif bad:
             return Fault("not_finite", f"NaN or infinity in {', '.join(bad)}")
-        if mu.shape != s.shape or any(value.numel() < count * pixels for value in params[:1]):
+        if (mu.shape != s.shape and not self.other_q) or any(
+            value.numel() < count * pixels for value in params[:1]
+        ):
             named = {"x": self.x[:1].expand(count, *self.x.shape[1:]), "mu": mu, "logvar": s}
             shapes = (named | ({"z": z} if z is not None else {}) | {"params": params[0]}).items()
             return Fault("shapes", ", ".join(f"{name} {require.shape_of(value)}" for name, value in shapes))
@@ -814,6 +828,8 @@ class Probe:
         rows = count * self.rows_per_image
         mu, s = (draw(rows, *self._latent_shape) for _ in range(2))
         s = 0.3 + 1.7 * torch.special.ndtr(s)  # evenly from 0.3 to 2
+        if self.other_q:  # such as a triangular matrix: what the encoder itself puts out
+            s = self._s.detach()[torch.arange(rows, device=mu.device) % len(self._s)]
         params = [draw(shape(count)) for shape in self._params_shapes]
         if (
             self.draws * self.rows_per_image > 1

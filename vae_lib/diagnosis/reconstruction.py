@@ -54,6 +54,7 @@ SWAPPED = {
     "binary_cross_entropy": lambda r, x: -r * torch.logit(x),
 }
 BYTES_FROM = 1.5  # data above this may be bytes, which the loss itself divides by 255
+SOME = 0.02  # share of the pixels that a mask leaves out, or in, at least
 LEAST_COUNTS = 6  # images from which on a dispersion of each column is told from the rest
 # What programs add to a scale so that it is not 0; looked for where a scale nearly fits.
 FLOORS, NEARLY = (1e-4, 1e-3, 1e-2), 0.1
@@ -77,6 +78,7 @@ class ReconstructionTerm:
     unchecked: str = ""
     weights: Tensor | None = None
     trained: str = ""
+    remark: str = ""
 
     @property
     def with_a_scale(self) -> bool:
@@ -94,6 +96,7 @@ class Fit:
     target: Tensor
     value: float = math.nan
     weights: Tensor | None = None
+    share: float = 1.0  # of the pixels that get a gradient
 
 
 def reconstruction_term(
@@ -123,9 +126,11 @@ def reconstruction_term(
     faults = _faults_of_likelihood(probe, best, likelihood is not None)
     # Of L draws with equal weights, each row has an L-th of the factor.
     draws = probe.draws if best.weights is None else 1
+    remark = f"{100 * (1 - best.share):.0f} % of the pixels get no gradient, as under a mask"
+    remark = remark if best.share < 1 else ""
     value = math.nan if best.name in WITH_A_SCALE else best.value / draws
     return ReconstructionTerm(
-        best.factor * draws, best.name, faults, best.target, value, weights=best.weights
+        best.factor * draws, best.name, faults, best.target, value, weights=best.weights, remark=remark
     )
 
 
@@ -135,8 +140,8 @@ def _unknown(probe: Probe, seen: Observation, likelihood: nn.Module | None) -> s
     if likelihood is None:
         return (
             "the reconstruction: its gradient is that of no likelihood known here; name the one that is "
-            "meant with likelihood=, a module whose log_prob(x, params) returns log p(x|z) of each image, where "
-            f"params is what the decoder returns, {shapes}"
+            "meant with likelihood=, a module whose log_prob(x, params) returns log p(x|z) of each image, "
+            f"where params is what the decoder returns, {shapes}"
         )
     name = type(likelihood).__name__
     return (
@@ -227,6 +232,11 @@ def _of_one_tensor(probe: Probe, seen: Observation, flat: Tensor, target: Tensor
             weighted = _weighted(probe, gradient.reshape(rows, -1), slope.reshape(rows, -1), seen.tolerance)
             if weighted is not None:
                 fits[-1] = Fit(name, weighted[1], 0.0, target, math.nan, weighted[0])
+        live = (gradient != 0).reshape(slope.shape)
+        share = live.double().mean().item()
+        if fits[-1].error > seen.tolerance and SOME < share < 1 - SOME and name not in SWAPPED:
+            factor, error = fit(gradient.reshape(slope.shape)[live], slope[live])  # a mask leaves pixels out
+            fits.append(Fit(name, factor, error, target, share=share))
     return fits
 
 

@@ -75,7 +75,7 @@ def weight(
     latents = averages.latents_averaged if averages.kl_over_latents else 1
     plain_kl = near(averages.factor_of_kl * latents / beta, 1, 2, 0.5)
     if per_pixel and (known or (wide and plain_kl)):
-        # With a scale, a mean may be a choice; or the KL term has a factor of its own, and D is not the net one.
+        # With a scale, a mean may be a choice; and beside a KL term with a factor, D is not the net one.
         causes["pixel_mean"] = D
         said["pixel_mean"] = (found,) if known else (f"{found}: {wide}", WITH_A_SCALE[name][2])
     n = averages.latents_averaged
