@@ -35,7 +35,8 @@ TO_SIGMA = PASSING | set(
     "exp exp_ sqrt sqrt_ clamp clamp_ clip clamp_min clamp_max softplus abs broadcast_tensors".split()
 )
 TO_LOSS = PASSING - {"__get__"} | set(
-    "log log1p clamp clamp_ exp logsigmoid log_softmax neg permute transpose broadcast_tensors".split()
+    "log log1p clamp clamp_ exp logsigmoid log_sigmoid log_softmax "
+    "neg permute transpose broadcast_tensors".split()
 )
 COMPARING = set(
     "sub sub_ __sub__ __rsub__ mul __mul__ __rmul__ binary_cross_entropy binary_cross_entropy_with_logits "
@@ -50,6 +51,8 @@ IN_FORMULAS = (
     | TO_LOSS
     | set("log2 exp2 lgamma softplus sigmoid logaddexp sub rsub true_divide xlogy".split())
 )
+# The second tensor gives no numbers, only its type or its shape.
+LIKE_ANOTHER = {"type_as", "expand_as", "view_as", "reshape_as"}
 # With classes, where params have more numbers than the images; and what takes some columns of a tensor.
 OF_CLASSES = {"cross_entropy", "nll_loss", "gather"}
 PARTS = {"__getitem__", "chunk", "split", "narrow", "tanh", "log_softmax"}
@@ -87,8 +90,12 @@ class Trace(TorchFunctionMode):
         if self.keep:
             outputs = _tensors(out)
             if outputs:
-                inputs = _tensors((*args, *(kwargs or {}).values()))
-                self.ops.append(Op(region, index, getattr(func, "__name__", str(func)), inputs, outputs))
+                inputs, name = (
+                    _tensors((*args, *(kwargs or {}).values())),
+                    getattr(func, "__name__", str(func)),
+                )
+                inputs = inputs[:1] if name in LIKE_ANOTHER else inputs
+                self.ops.append(Op(region, index, name, inputs, outputs))
         elif self.births:
             if isinstance(out, Tensor):
                 if (region, index, 0) in self.births:

@@ -396,7 +396,7 @@ class Probe:
             self.took.append(f'mu="{mu_name}", logvar="{s_name}", by their names')
 
     def _decodes_all(self, whole: Tensor) -> bool:
-        """Does the decoder get as many numbers as the encoder returned, so that these are no mu and logvar?"""
+        """Does the decoder get as many numbers as the encoder returned, so that they are no halves?"""
         sites = [self.sites[name] for name in ("decoder", "decode") if name in self.sites]
         inputs = [value for site in sites for call in site.calls[:1] for value in call.inputs[:1]]
         return any(value.numel() == whole.numel() for value in inputs)
