@@ -165,8 +165,8 @@ def test_a_reconstruction_of_an_unknown_kind_is_said_to_be_unchecked():
     found = examine(variant(nll=unknown_nll))
     (unknown,) = found.unchecked
     assert found.codes == [] and unknown.startswith(
-        "the reconstruction: its gradient is that of no likelihood known here; name the one that is meant with "
-        "likelihood=, a module whose log_prob(x, params) returns log p(x|z)"
+        "the reconstruction: its gradient is that of no likelihood known here; name the one that is "
+        "meant with likelihood=, a module whose log_prob(x, params) returns log p(x|z)"
     )
     assert found.open == ["reconstruction", "weight"]
     assert str(found).startswith("not all could be checked; in the rest nothing wrong was found\n")
