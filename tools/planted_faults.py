@@ -888,6 +888,28 @@ FAULTS: list[Fault] = [
         ("NO_NOISE = 1e-5", "NO_NOISE = 1e5"),
     ),
     *in_file(
+        "vae_lib/diagnosis/reconstruction.py",
+        "tests/unit/test_diagnosis_others.py",
+        ("if fits[-1].error > seen.tolerance and SOME < share", "if SOME < 0 and SOME < share"),
+        ("live = (gradient != 0).any(dim)", "live = (gradient == gradient).any(dim)"),
+        ("(m - rows) / m, slope, slope * m", "(m - rows) / m, slope, slope"),
+    ),
+    *in_file(
+        "vae_lib/diagnosis/terms.py",
+        "tests/unit/test_diagnosis_others.py",
+        ("2 * s.diagonal(dim1=1, dim2=2).abs().log()", "s.diagonal(dim1=1, dim2=2).abs().log()"),
+    ),
+    *in_file(
+        "vae_lib/diagnosis/aims.py",
+        "tests/unit/test_diagnosis_others.py",
+        ("LATE = (10**6, 10**6 + 37)", "LATE = (10**6, 10**6)"),
+    ),
+    *in_file(
+        "vae_lib/diagnosis/probe.py",
+        "tests/unit/test_diagnosis_others.py",
+        ("return any(value.numel() == whole.numel() for value in inputs)", "return False"),
+    ),
+    *in_file(
         "vae_lib/diagnosis/gallery.py",
         "tests/unit/test_gallery.py tests/unit/test_diagnosis_programs.py",
         ("torch.exp(logvar / 2) * torch.randn(mu.shape[1])", "torch.exp(logvar / 2) * torch.randn_like(mu)"),
