@@ -44,6 +44,7 @@ def test_everything_has_a_name(name, card):
     assert all(labels) and len(set(labels)) == len(labels)
     words = explorer.words()
     assert len(words.split()) >= 15
+    explorer.root.locator(".words", has_text=words).wait_for()  # said when nothing has moved for a while
     assert explorer.root.locator(".words").inner_text() == words
     buttons = explorer.root.get_by_role("button").all_inner_texts()
     starts = len(explorer.root.locator(".tasks button").all())

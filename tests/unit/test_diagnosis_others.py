@@ -141,6 +141,14 @@ def shares(kl_weight):
     return step
 
 
+def one_hot(model, x):
+    """The images are one-hot, and the loss takes the places of their ones."""
+    mu, logvar = model.enc(x).chunk(2, 1)
+    return (
+        F.cross_entropy(model.dec(drawn(mu, logvar)), x.argmax(1), reduction="sum") + kl(mu, logvar)
+    ) / len(x)
+
+
 # Other q(z|x)
 
 
@@ -322,6 +330,7 @@ LIKELIHOODS = {
     gathered: (Text, words(), f"categorical over {V} values"),
     negative_binomial(): (Counts, counts(), "negative binomial of rates"),
     of_logits: (Counts, counts(), "negative binomial of logits"),
+    one_hot: (Counts, F.one_hot(torch.arange(B) % G, G).float(), f"categorical over {G} values"),
     shares(1.0): (Counts, counts(), f"multinomial over {G} values"),
 }
 

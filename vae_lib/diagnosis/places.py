@@ -388,7 +388,7 @@ class Search:
         for number, op in enumerate(self.ops):
             from_z = [t for t in op.inputs if id(t) in of_z]
             from_x = [t for t in op.inputs if id(t) in of_x and id(t) not in of_z]
-            whole = any(2 * t.numel() >= count * pixels for t in from_x)
+            whole = any(2 * t.numel() >= count * pixels or op.name in OF_CLASSES for t in from_x)
             learned = any(t.requires_grad for t in op.inputs)
             if op.name == "broadcast_tensors" and len(op.inputs) == len(op.outputs):
                 for one, out in zip(op.inputs, op.outputs, strict=True):  # each is its own
