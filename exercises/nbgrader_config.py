@@ -1,5 +1,9 @@
 """nbgrader's settings for the exercises of this book, for `python -m grading` and for nbgrader itself."""
 
+import os
+import sys
+from pathlib import Path
+
 from nbconvert.preprocessors import TagRemovePreprocessor
 from nbgrader.converters import Autograde, GenerateAssignment
 from nbgrader.preprocessors import Execute
@@ -7,6 +11,9 @@ from nbgrader.preprocessors import Execute
 from grading.worker import KeepWarnings
 
 c = get_config()  # noqa: F821
+
+# nbgrader runs the command alembic, which is installed beside this Python.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
 
 # What stands for a solution in the version for students, as in their notebooks.
 c.ClearSolutions.code_stub = {"python": "...  # your answer here"}

@@ -20,7 +20,7 @@ from grading.course import Course
 from grading.examine import GRADED
 from grading.parts import merge, part_of, read_part
 from grading.run import grade_all
-from grading.tables import read_roster
+from grading.tables import another_name, read_roster
 from grading.worker import Limits
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -114,6 +114,11 @@ def grade(given: argparse.Namespace, roster: dict[str, str] | None) -> None:
     course.expect(submissions)
     if roster is not None:
         course.keep_roster(roster)
+    if others := another_name(submissions, course.roster()):
+        print(f"CLASS LIST: {others[0]}; {len(others)} in all. Is it of another assignment?", file=sys.stderr)
+    now = {one.student for one in submissions}
+    if earlier := [result.name for result in course.results().values() if result.student not in now]:
+        print(f"{len(earlier)} more from earlier runs stay in the table: {', '.join(earlier)}", flush=True)
     if given.part or course.part():
         everybody = {one.student: one.name for one in submissions}
         submissions = [one for one in submissions if part_of(one.student, of) == number]

@@ -7,6 +7,7 @@ export is refused with the two readings.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import re
@@ -36,7 +37,11 @@ CANVAS = re.compile(
     r"_(?:(?P<attachment>[1-9]\d*)_(?P<file>.+)|(?:text|link)\.html)"
 )
 # Müller_Ana_amueller_321/my.ipynb; a late one begins with "Late Submission - ", in the language of the tutor.
-ILIAS = re.compile(r"(?P<last>[^\W\d_a-z][^_]*)_(?P<first>[^\W\d_a-z][^_]*)_(?P<login>\S+)_(?P<id>[1-9]\d+)")
+# A name has a capital letter, "van den Berg" in its third word.
+ILIAS = re.compile(
+    r"(?=[^_]*[^\W\d_a-z])(?P<last>[^\W\d_][^_]*)_(?=[^_]*[^\W\d_a-z])(?P<first>[^\W\d_][^_]*)"
+    r"_(?P<login>\S+)_(?P<id>[1-9]\d+)"
+)
 ILIAS_LATE = re.compile(r"(?:late submission|versp\w+ abgabe)[ _]-", re.I)
 JUNK = re.compile(r"__MACOSX|Thumbs\.db|desktop\.ini|\.[^.].*", re.I)
 
@@ -127,7 +132,7 @@ def _students(
         stray = [path for (path, who), (_, file) in zip(named, entries, strict=True) if file and not who]
         if work := [path for path in stray if _may_be_work(path.name)]:
             raise Doubt(
-                f"{work[0]} is in no folder and has no name as the others, so it cannot be said whose it is; "
+                f"{work[0]} has no student's name as the others have, so it cannot be said whose it is; "
                 f"rename it as the others are, or take it out"
             )
         if stray:
@@ -278,8 +283,11 @@ def _folder_entries(export: Path) -> list[Entry]:
     entries = []
     for path in sorted(export.rglob("*")):
         inside = PurePosixPath(unicodedata.normalize("NFC", path.relative_to(export).as_posix()))
-        if path.is_symlink() or not (path.is_file() or path.is_dir()):
-            continue  # a link may point outside the export
+        if path.is_symlink():
+            entries.append((inside, File(path.name, 0, _link)))
+            continue
+        if not (path.is_file() or path.is_dir()):
+            continue
         reader = partial(_head, partial(open, path, "rb"))
         file = File(path.name, path.stat().st_mtime, reader) if path.is_file() else None
         entries.append((inside, file))
@@ -294,14 +302,35 @@ def _zip_entries(export: Path) -> list[Entry]:
 def _listed(archive: zipfile.ZipFile, opener: Callable) -> list[Entry]:
     entries = []
     for info in archive.infolist():
-        path = PurePosixPath(unicodedata.normalize("NFC", info.filename.replace("\\", "/")))
-        if not path.parts or stat.S_ISLNK(info.external_attr >> 16):
+        path = PurePosixPath(unicodedata.normalize("NFC", _decoded(info).replace("\\", "/")))
+        if not path.parts:
             continue
         file = None
-        if not info.is_dir():
+        if stat.S_ISLNK(info.external_attr >> 16):
+            file = File(path.name, 0, _link)
+        elif not info.is_dir():
             file = File(path.name, _seconds(info.date_time), partial(_head, opener(info)))
         entries.append((path, file))
     return entries
+
+
+def _link() -> bytes:
+    """In place of reading a link, which may point outside the export."""
+    raise ValueError("a link to a file, not the file itself; ask for the file")
+
+
+def _decoded(info: zipfile.ZipInfo) -> str:
+    """The path of a zip's entry; one that does not say its encoding has UTF-8, that of DOS, or of Windows."""
+    if info.flag_bits & 0x800 or info.filename.isascii():
+        return info.filename
+    with contextlib.suppress(UnicodeError):
+        data = info.filename.encode("cp437")  # as Python has decoded it
+        with contextlib.suppress(UnicodeDecodeError):
+            return data.decode("utf-8")
+        for text in (info.filename, data.decode("cp1252", "replace")):
+            if all(letter.isascii() or unicodedata.name(letter, "").startswith("LATIN ") for letter in text):
+                return text
+    return info.filename
 
 
 def _seconds(date_time: tuple) -> float:

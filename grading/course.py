@@ -20,7 +20,6 @@ import html
 import json
 import os
 import shutil
-import sys
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -35,7 +34,7 @@ from sqlalchemy.exc import OperationalError, SAWarning
 
 from grading import tables
 from grading.collect import Submission
-from grading.examine import GRADED, Result
+from grading.examine import DECIDE, GRADED, Result
 from grading.preflight import binds, label
 from grading.tables import write
 from grading.worker import CONFIG, open_course
@@ -111,8 +110,6 @@ class Course:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         shutil.copytree(source / "source" / self.assignment, self.root / "source" / self.assignment)
         shutil.copy(source / CONFIG, self.root / CONFIG)
-        # nbgrader runs the command alembic, which is installed beside this Python.
-        os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         made = open_course(self.root).generate_assignment(self.assignment)
         if not made["success"]:
             self.close()
@@ -192,7 +189,9 @@ class Course:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SAWarning)  # nbgrader's use of sqlalchemy 2 causes it
             with self.gradebook() as gradebook:
-                gradebook.update_or_create_student(result.student, last_name=result.name)
+                # The formgrader shows a name only where there are two, and the number helps to find it.
+                names = {"last_name": result.name, "first_name": result.student}
+                gradebook.update_or_create_student(result.student, **names)
                 gradebook.update_or_create_submission(self.assignment, result.student)
             SaveAutoGrades().preprocess(notebook, {"nbgrader": where})
             with self.gradebook() as gradebook:
@@ -263,12 +262,14 @@ class Course:
             for result in sorted(results, key=lambda result: result.student):
                 row = {"student": result.student, "name": result.name, "assignment": self.assignment}
                 row |= {"status": result.status, "max": f"{most:g}", "late": "yes" if result.late else ""}
-                row |= {"file": result.file, "reason": "; ".join(result.notes)}
-                row |= self._points(gradebook, result)
+                row |= {"file": result.file} | self._points(gradebook, result)
+                decided = set(result.decide) - set(row.get("by hand", "").split())
+                notes = _as_decided(result.notes, decided)
+                row["reason"] = "; ".join(notes)
                 if result.status == "decide" and not row["by hand"]:
                     row["status"] = "graded"  # all of it was decided
                 rows.append(row)
-                self._page(result)
+                self._page(result, [note.replace(DECIDE, "your instructor decides") for note in notes])
         columns = [*COLUMNS, *map(label, names), "by hand", "late", "file", "reason"]
         table = [[tables.harmless(row.get(column, "")) for column in columns] for row in rows]
         tables.write_csv(self.root / "grades.csv", [columns, *table])
@@ -280,7 +281,8 @@ class Course:
         """Write the zip from which Moodle and Canvas give each student the page, by these names."""
         packed = self.root / "feedback.zip.new"
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-            for result in sorted(results, key=lambda result: result.student):
+            handed_in = [result for result in results if result.status != "missing"]
+            for result in sorted(handed_in, key=lambda result: result.student):
                 page = self.page(result)
                 inside = f"{page.parent.name}{'' if result.system == 'canvas' else '/'}{page.name}"
                 # Always with one date, so that the same pages make the same file.
@@ -307,15 +309,23 @@ class Course:
         folder = result.folder if result.system else result.student
         return self.root / "pages" / folder / f"{self.assignment}.html"
 
-    def _page(self, result: Result) -> None:
+    def _page(self, result: Result, notes: list[str]) -> None:
         """Write the student's page: nbgrader's with the notes above it, or why there is no grade."""
         page, feedback = self.page(result), self.place("feedback", result.student, ".html")
         if result.status in GRADED and feedback.is_file():
-            items = "".join(f"<li>{html.escape(note)}</li>" for note in result.notes)
+            items = "".join(f"<li>{html.escape(note)}</li>" for note in notes)
             told = NOTES.format(notes=items) if items else ""
             text = feedback.read_text(encoding="utf-8", errors="replace")
             write(page, text.replace("<body>", f"<body>\n{told}", 1))
             return
         title = html.escape(f"{self.assignment}: {result.status}")
-        text = html.escape(". ".join([*result.notes, result.file] if result.file else result.notes))
+        text = html.escape(". ".join([*notes, result.file] if result.file else notes))
         write(page, PAGE.format(title=title, text=text))
+
+
+def _as_decided(notes: list[str], decided: set[str]) -> list[str]:
+    """The notes when a human has decided on these exercises."""
+    return [
+        note.replace(DECIDE, "decided by hand") if note.partition(":")[0] in decided else note
+        for note in notes
+    ]

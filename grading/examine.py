@@ -14,6 +14,7 @@ from grading.collect import MAX_BYTES, File, Submission, unpack
 from grading.preflight import Refused, Repaired, label, preflight
 
 GRADED = ("graded", "incomplete", "decide")
+DECIDE = "for you to decide"  # the end of a reason, to the instructor
 
 
 @dataclass

@@ -18,6 +18,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import re
 import signal
 import time
 from collections.abc import Iterable
@@ -263,9 +264,22 @@ def probe(number: int) -> None:
 
 def _run_each(source: str, space: dict) -> None:
     """Run the statements of a cell; one that fails does not keep the others from being run."""
-    for node in getattr(_tree(source), "body", []):
+    for node in _readable(source).body:
         with contextlib.suppress(Exception, SystemExit):
             exec(compile(ast.Module([node], []), "<answer>", "exec"), space)
+
+
+def _readable(source: str) -> ast.Module:
+    """The statements of a cell without the lines that are no Python, such as ``` around them or words."""
+    lines = re.sub(r"\A\s*%%(?:time|timeit|capture|prun)\b.*", "#", source).splitlines()
+    for _ in lines:
+        try:
+            return ast.parse(state.shell.transform_cell("\n".join(lines)))
+        except SyntaxError as error:
+            lines[min(error.lineno or 1, len(lines)) - 1] = "#"
+        except ValueError:  # such as a null character
+            break
+    return ast.Module([], [])
 
 
 def _expire(number, frame) -> None:

@@ -44,6 +44,7 @@ class Repaired:
         near: exercise -> what of the student's may hold its answer, where the answer itself was not found.
         candidates: exercise -> other cells that define its answer, as (what it is called, its source); the
             first is the answer's own cell.
+        asked: exercise -> the names that its answer defines.
     """
 
     notebook: NotebookNode
@@ -53,6 +54,7 @@ class Repaired:
     attempted: set[str] = field(default_factory=set)
     near: dict[str, str] = field(default_factory=dict)
     candidates: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    asked: dict[str, set[str]] = field(default_factory=dict)
 
 
 def preflight(data: bytes, release: NotebookNode) -> Repaired:
@@ -306,6 +308,20 @@ def _statements(cell: NotebookNode) -> dict[str, str]:
     return found
 
 
+def _earlier(cell: NotebookNode, names: set[str]) -> list[str]:
+    """The cell with one of its definitions of these names each time, but for the last one, which was run."""
+    nodes = [(node, names & set(_bound([node]))) for node in _parsed(cell.source) or []]
+    defining = [node for node, found in nodes if found]
+    return [
+        "\n".join(
+            ast.get_source_segment(cell.source, node) or ""
+            for node, found in nodes
+            if not found or node is kept
+        )
+        for kept in defining[:-1]
+    ]
+
+
 def _is_constant(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
@@ -359,12 +375,14 @@ def _is_answer(cell: NotebookNode) -> bool:
 def _is_released(cell: NotebookNode, released: NotebookNode | None) -> bool:
     """Has the student left the released source as it was, up to white space and the … of the stub?
 
-    So has one who emptied the cell.
+    So has one who emptied the cell, but for its first line.
     """
     if released is None:
         return False
     written, known = (re.sub(r"^ *\.\.\. *(?:#.*)?$", "", c.source, flags=re.M) for c in (cell, released))
-    return not written.strip() or written.split() == known.split()
+    first = known.strip().partition("\n")[0]
+    left = written.strip().removeprefix(first) if first.startswith("#") else written
+    return not left.strip() or written.split() == known.split()
 
 
 def _put_back(
@@ -422,6 +440,7 @@ def _look_around(repaired: Repaired, release: NotebookNode, own: list[NotebookNo
         if not _is_answer(cell):
             continue
         exercise, names = label(_grade_id(cell)), binds(cell)
+        repaired.asked[exercise] = names
         mine = next((each for each in own if each.id == cell.id), None)
         written, known = (_statements(each) for each in (mine or cell, cell))
         if mine and cell.cell_type == "code" and written.keys() == known.keys():
@@ -434,6 +453,9 @@ def _look_around(repaired: Repaired, release: NotebookNode, own: list[NotebookNo
         rest = [source for node, source in written.items() if node not in known]
         if mine and 0 < len(rest) < len(written):
             candidates.insert(0, ("its cell without the line that was given", "\n".join(rest)))
+        candidates += [
+            ("an earlier definition in its cell", source) for source in _earlier(mine or cell, names)
+        ]
         if cell.cell_type == "code":
             repaired.candidates[exercise] = [(OWN, mine.source if mine else ""), *candidates]
         if exercise in repaired.attempted:

@@ -24,7 +24,7 @@ from nbformat import NotebookNode, v4
 
 from grading.collect import MAX_BYTES, Submission
 from grading.course import Course
-from grading.examine import GRADED, Result, examine
+from grading.examine import DECIDE, GRADED, Result, examine
 from grading.preflight import HIDDEN, OWN, SKIP, Repaired, excerpt, label
 from grading.worker import CONFIG, ENDED, MARK, Limits, work
 
@@ -223,10 +223,10 @@ def _explain(
             doubt = "its cell could not be run, so nothing in it was checked"
         elif exercise in failed:
             doubt = _doubt(exercise, error, in_answer, earlier, repaired, right, absent)
-        result.notes.append(f"{said}. {doubt[0].upper()}{doubt[1:]}: for you to decide" if doubt else said)
+        result.notes.append(f"{said.rstrip('.')}. {doubt[0].upper()}{doubt[1:]}: {DECIDE}" if doubt else said)
         result.decide += [exercise] if doubt else []
     for exercise in sorted({label(name) for name in course.by_hand()} & repaired.near.keys()):
-        result.notes.append(f"{exercise}: {repaired.near[exercise]} may be the answer: for you to decide")
+        result.notes.append(f"{exercise}: {repaired.near[exercise]} may be the answer: {DECIDE}")
         result.decide.append(exercise)
     if result.decide:
         result.status = "decide"
@@ -273,6 +273,17 @@ def _doubt(
     if "not attempted yet" in error.evalue:
         return "its cell is not as it was given"
     source = dict(repaired.candidates.get(exercise, ())).get(OWN, "")
+    unknown = re.search(r"\bname '(\w+)' is not defined", error.evalue)
+    for other, names in repaired.asked.items():
+        if unknown and unknown[1] in names:
+            where = "its cell" if other == exercise else f"the cell of {other}"
+            return f"{where} has no {unknown[1]}, which may stand there under another name"
+    if "StdinNotImplementedError" in (error.ename, *re.findall(r"\b\w+Error\b", error.evalue)):
+        return "it asks for input, which nobody gives while grading"
+    if re.search(r"CUDA|NVIDIA|\bMPS\b", error.evalue):
+        return "it asks for a graphics card, and there is none where this was graded"
+    if error.ename in ("SyntaxError", "IndentationError", "TabError"):
+        return "its cell is not Python as a whole, so nothing in it was run"
     if used := sorted(absent & set(re.findall(r"\w+", f"{source} {error.evalue}"))):
         return f"it uses {', '.join(used)}, which could not be imported here"
     if earlier and "NameError" in (error.ename, *re.findall(r"\b\w+Error\b", error.evalue)):

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from grading.collect import Submission
 from grading.examine import GRADED, Result
 
 MOODLE = ("Identifier", "Full name", "Grade", "Last modified (grade)", "Feedback comments")
@@ -99,6 +100,21 @@ def absent(results: list[Result], roster: dict[str, str]) -> list[Result]:
             result.notes = [f"nothing was handed in under this number; another number has the name {name}"]
         found.append(result)
     return found
+
+
+def another_name(submissions: list[Submission], roster: dict[str, str]) -> list[str]:
+    """Whose number is somebody else's on the class list, as in the worksheet of another assignment.
+
+    Canvas writes names in one word, so they say nothing here.
+    """
+    words = {one.student: set(re.findall(r"\w+", same(one.name))) for one in submissions}
+    return [
+        f"{one.student} is {roster[one.student]} there and {one.name} in the export"
+        for one in submissions
+        if one.system in ("moodle", "ilias")
+        and one.student in roster
+        and words[one.student].isdisjoint(re.findall(r"\w+", same(roster[one.student])))
+    ]
 
 
 def write_imports(root: Path, assignment: str, rows: list[dict], results: list[Result]) -> None:

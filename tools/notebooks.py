@@ -164,14 +164,16 @@ def faults(path):
         and re.search(ASIDE, "".join(cell["source"]))
         and len("".join(cell["source"]).strip().splitlines()) > 1
     ]
+    # Relative, as the path of the repository may have a space in it.
+    named = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
     counts = [cell["execution_count"] for cell in code_cells(notebook)]
     if counts != list(range(1, len(counts) + 1)):
         found.append(
-            f"the outputs are not from one run from top to bottom: run make notebooks NOTEBOOKS={path}"
+            f"the outputs are not from one run from top to bottom: run make notebooks NOTEBOOKS={named}"
         )
     normalize(notebook)
     if text(notebook) != path.read_text(encoding="utf-8"):
-        found.append(f"not in the stored form: run .venv/bin/python tools/notebooks.py normalize {path}")
+        found.append(f"not in the stored form: run .venv/bin/python tools/notebooks.py normalize {named}")
     return [f"{path}: {fault}" for fault in found]
 
 

@@ -48,6 +48,8 @@ FAULTS: list[Fault] = [
         ("x.shape[-1] * (log_sigma + 0.5 * LOG_2PI)", "x.shape[-1] * log_sigma"),
         ("torch.where(params > 0, 1 - x, x).clamp(0, 1)", "torch.where(params > 0, x, 1 - x).clamp(0, 1)"),
         ("flat = size < 1e-3", "flat = size < 1e-1"),
+        ("x.shape[-1] * math.log(2 * self.scale)", "x.shape[-1] * math.log(self.scale)"),
+        ("self.scale * (first - second)", "self.scale * (first + second)"),
     ),
     *in_file(
         "vae_lib/likelihoods.py",
@@ -80,7 +82,13 @@ FAULTS: list[Fault] = [
         "vae_lib/training.py",
         "tests/unit/test_training.py",
         ("total_loss += loss * len(rows)", "total_loss += loss * batch_size"),
-        ("beta * history.kl[-1] - history.loss[-1]", "history.kl[-1] - history.loss[-1]"),
+        ("betas[epoch - 1] * history.kl[-1]", "history.kl[-1]"),
+        (
+            "_elbo(model, x[rows], 1, betas[epoch - 1], generator)",
+            "_elbo(model, x[rows], 1, betas[0], generator)",
+        ),
+        ("beta(epoch)) for epoch in range(1, epochs + 1)", "beta(epoch)) for epoch in range(epochs)"),
+        ('[require.weight(f"beta({epoch})", beta(epoch))', "[beta(epoch)"),
         ("bar.close()\n        model.train(was_training)", "bar.close()\n        model.train()"),
     ),
     *in_file(
@@ -186,6 +194,7 @@ FAULTS: list[Fault] = [
         ("return not kept or not (found - known)", "return False"),
         ('.encode("utf-16", "surrogatepass")', '.encode("utf-16", "replace")'),
         ("for name in lost:", "for name in ():"),
+        ("for kept in defining[:-1]", "for kept in defining[:0]"),
     ),
     *in_file(
         "grading/examine.py",
@@ -200,7 +209,10 @@ FAULTS: list[Fault] = [
     *in_file(
         "grading/collect.py",
         "tests/grading/test_collect.py",
-        ("if path.is_symlink() or not (", "if not ("),
+        ("        if path.is_symlink():\n", "        if False:\n"),
+        ("if stat.S_ISLNK(info.external_attr >> 16):", "if False:"),
+        ('            return data.decode("utf-8")\n', "            return info.filename\n"),
+        ("(?=[^_]*[^\\W\\d_a-z])(?P<last>", "(?=[^\\W\\d_a-z])(?P<last>"),
         ('path.is_absolute() or ".." in path.parts or', "path.is_absolute() or"),
         ("if safe == name.casefold():", "if safe == name:"),
         ("known.late |= who.late", "known.late &= who.late"),
@@ -216,6 +228,7 @@ FAULTS: list[Fault] = [
         "grading/tables.py",
         "tests/grading/test_tables.py",
         ("if named[same(name)] == listed[same(name)] == 1:", "if named[same(name)]:"),
+        ('if one.system in ("moodle", "ilias")', "if one.system"),
         (' and not row.get("by hand")]', "]"),
         ("        os.replace(new, path)\n", '        path.write_text("")\n        os.replace(new, path)\n'),
     ),
@@ -226,6 +239,7 @@ FAULTS: list[Fault] = [
         ("            space[name] = wanted\n", "            pass\n"),
         ("if name not in state.missing:", "if False:"),
         ("with contextlib.suppress(Exception, SystemExit):", "with contextlib.suppress(SystemExit):"),
+        ("lines[min(error.lineno or 1, len(lines)) - 1] = ", "_ = "),
     ),
     *in_file(
         "book/04_kl.ipynb",
@@ -241,7 +255,7 @@ FAULTS: list[Fault] = [
     *in_file(
         "book/intro.md",
         "tests/notebooks/test_structure.py",
-        ("on one page, in 18 minutes.", "on one page, in 15 minutes."),
+        ("on one page, in 19 minutes.", "on one page, in 15 minutes."),
     ),
     *in_file(
         "book/03_elbo.ipynb",
@@ -418,7 +432,7 @@ FAULTS: list[Fault] = [
     ),
     *in_file(
         "vae_lib/explorers/training/stream.js",
-        "tests/explorers/test_training.py::test_random_numbers_are_those_of_torch",
+        "tests/explorers/test_page_training.py::test_random_numbers_are_those_of_torch",
         ("if (size % 16) this.#block(out, size - 16, size, size);", ""),
         ("this.#next() % (out.length - i)", "this.#next() % out.length"),
     ),
@@ -429,18 +443,18 @@ FAULTS: list[Fault] = [
     ),
     *in_file(
         "vae_lib/explorers/training/layers.js",
-        "tests/explorers/test_training.py::test_each_gradient_of_a_step_is_that_of_autograd",
+        "tests/explorers/test_page_training.py::test_each_gradient_of_a_step_is_that_of_autograd",
         ("if (y[i] === 0) dy[i] = 0;", "if (y[i] === 0) dy[i] *= 0.99;"),
     ),
     *in_file(
         "vae_lib/explorers/training/losses.js",
-        "tests/explorers/test_training.py::test_each_gradient_of_a_step_is_that_of_autograd",
+        "tests/explorers/test_page_training.py::test_each_gradient_of_a_step_is_that_of_autograd",
         ("(t > 0 ? 1 : small) / all", "1 / all"),
         ("(latent) => 1 / latent", "(latent) => 2 / latent"),
     ),
     *in_file(
         "vae_lib/explorers/training/network.js",
-        "tests/explorers/test_training.py::test_each_gradient_of_a_step_is_that_of_autograd",
+        "tests/explorers/test_page_training.py::test_each_gradient_of_a_step_is_that_of_autograd",
         ("* power * Math.exp(power", "* 0.5 * Math.exp(power"),
         ("(l * eps.length) / samples", "0"),
     ),
@@ -452,13 +466,13 @@ FAULTS: list[Fault] = [
     ),
     *in_file(
         "vae_lib/explorers/training/run.js",
-        "tests/explorers/test_training.py::test_three_epochs_of_each_wrong_line_are_those_of_the_gallery",
+        "tests/explorers/test_page_training.py::test_three_epochs_of_each_wrong_line_are_those_of_the_gallery",
         ("1 / Math.sqrt(1 - KEPT_SQUARES ** t)", "1"),
         ("pass.x[i] = test[from * width + i];", "pass.x[i] *= 1;"),
     ),
     *in_file(
         "vae_lib/explorers/training/run.js",
-        "tests/explorers/test_training.py::test_a_loss_that_runs_away_ends_where_that_of_fit_does",
+        "tests/explorers/test_page_training.py::test_a_loss_that_runs_away_ends_where_that_of_fit_does",
         ("if (!Number.isFinite(loss)) {", "if (Number.isNaN(loss)) {"),
     ),
     *in_file(
@@ -798,6 +812,18 @@ FAULTS: list[Fault] = [
         ("(cls.chapter, cls.name)", "cls.name"),
     ),
     *in_file(
+        "vae_lib/checks/chapter_10.py",
+        "tests/exercises/test_messages.py tests/exercises/test_right_answers.py",
+        ("mu.var(0, correction=0) + logvar.exp().mean(0)", "mu.var(0) + logvar.exp().mean(0)"),
+        ("_log_each(z, mu, logvar).sum(-1).logsumexp(1)", "_log_each(z, mu, logvar).logsumexp(1).sum(-1)"),
+    ),
+    *in_file(
+        "book/10_in_practice.ipynb",
+        "tests/notebooks/test_claims_ch10.py",
+        ("whole = log_q.sum(2).logsumexp(1) - math.log(N)", "whole = log_q.sum(2).logsumexp(1)"),
+        ("spend, and the ELBO *falls* by 0.6 to 1.7 nats", "spend, and the ELBO *falls* by 0.3 to 1.7 nats"),
+    ),
+    *in_file(
         "vae_lib/checks/answers.py",
         "tests/exercises",
         ("GRADIENT = 1e-5", "GRADIENT = 1e9"),
@@ -860,6 +886,28 @@ FAULTS: list[Fault] = [
         "tests/unit/test_diagnosis_draw.py tests/unit/test_diagnosis.py",
         ("STANDARD_ERRORS = 5", "STANDARD_ERRORS = 500"),
         ("NO_NOISE = 1e-5", "NO_NOISE = 1e5"),
+    ),
+    *in_file(
+        "vae_lib/diagnosis/reconstruction.py",
+        "tests/unit/test_diagnosis_others.py",
+        ("if fits[-1].error > seen.tolerance and SOME < share", "if SOME < 0 and SOME < share"),
+        ("live = (gradient != 0).any(dim)", "live = (gradient == gradient).any(dim)"),
+        ("(m - rows) / m, slope, slope * m", "(m - rows) / m, slope, slope"),
+    ),
+    *in_file(
+        "vae_lib/diagnosis/terms.py",
+        "tests/unit/test_diagnosis_others.py",
+        ("2 * s.diagonal(dim1=1, dim2=2).abs().log()", "s.diagonal(dim1=1, dim2=2).abs().log()"),
+    ),
+    *in_file(
+        "vae_lib/diagnosis/aims.py",
+        "tests/unit/test_diagnosis_others.py",
+        ("LATE = (10**6, 10**6 + 37)", "LATE = (10**6, 10**6)"),
+    ),
+    *in_file(
+        "vae_lib/diagnosis/probe.py",
+        "tests/unit/test_diagnosis_others.py",
+        ("return any(value.numel() == whole.numel() for value in inputs)", "return False"),
     ),
     *in_file(
         "vae_lib/diagnosis/gallery.py",

@@ -17,7 +17,7 @@ from vae_lib.gaussian import LOG_2PI
 
 
 class _Likelihood(nn.Module):
-    """The part that all three share: what may be passed in, and the sum over the pixels."""
+    """The part that all four share: what may be passed in, and the sum over the pixels."""
 
     unit_interval = False  # does x have to lie in [0, 1]?
 
@@ -168,3 +168,37 @@ class Gaussian(_Likelihood):
     def _sample(self, params: Tensor, generator: torch.Generator | None) -> Tensor:
         eps = torch.randn(params.shape, dtype=params.dtype, device=params.device, generator=generator)
         return params + float(self.sigma) * eps
+
+
+class Laplace(_Likelihood):
+    """p(x|z) with the density exp(−|xⱼ − mⱼ| / b) / 2b in each pixel: absolute error / b, plus D ln 2b.
+
+    `params` are the medians m, which are the means, too. So an L1 loss, summed over the pixels, is minus this
+    logarithm with b = 1, without the constant.
+
+    Args:
+        scale: b, above 0, in the units of x; the standard deviation is √2 b.
+
+    Raises:
+        ValueError: scale is not a finite number above 0.
+
+    Source: book equation (10.5).
+    """
+
+    def __init__(self, scale: float = 1.0):
+        super().__init__()
+        self.scale = require.positive("scale", scale)
+
+    def extra_repr(self) -> str:
+        return f"scale={self.scale:.4g}"
+
+    def _log_prob(self, x: Tensor, params: Tensor) -> Tensor:
+        return -(x - params).abs().sum(-1) / self.scale - x.shape[-1] * math.log(2 * self.scale)
+
+    def _mean(self, params: Tensor) -> Tensor:
+        return params
+
+    def _sample(self, params: Tensor, generator: torch.Generator | None) -> Tensor:
+        # The difference of two standard exponential draws is a standard Laplace draw.
+        first, second = (torch.empty_like(params).exponential_(generator=generator) for _ in range(2))
+        return params + self.scale * (first - second)

@@ -23,7 +23,7 @@ class History:
     """One entry per finished epoch: means over its images, in nats.
 
     Attributes:
-        loss: minus the mean of reconstruction − β · kl.
+        loss: minus the mean of reconstruction − β · kl, with the β of the epoch.
         reconstruction: mean of log p(x|z), one draw of z per image.
         kl: mean of KL(q(z|x) ‖ p(z)).
         stopped: (epoch, step), counted from 1, where training stopped; None if it ran through.
@@ -72,7 +72,7 @@ def fit(
     epochs: int,
     batch_size: int,
     lr: float = 1e-3,
-    beta: float = 1.0,
+    beta: float | Callable[[int], float] = 1.0,
     seed: int = 0,
     progress: bool = True,
     callback: Callable[[int, History], None] | None = None,
@@ -86,7 +86,8 @@ def fit(
         epochs: passes over the data.
         batch_size: B; the last batch of an epoch may be smaller.
         lr: Adam's step size.
-        beta: weight of the KL term, 1 for the ELBO.
+        beta: weight of the KL term, 1 for the ELBO; or a schedule, called as beta(epoch) for each epoch,
+            counted from 1, before training begins.
         seed: of the order of the images and of the noise; torch's global generator is not touched.
         progress: show a progress bar.
         callback: called as callback(epoch, history) after each epoch, epochs counted from 1.
@@ -97,14 +98,17 @@ def fit(
     Raises:
         ValueError: x is not (N, D), is empty or not allowed by the likelihood, the model has no
             likelihood, its decoder ends in a sigmoid where the likelihood takes logits, or a number is out
-            of range.
+            of range, also one that the schedule of beta returns.
         TrainingFailed: the loss became NaN or infinite; the history is attached.
 
     Source: book section "The five steps", equation (8.1).
     """
     x = require.model_data(model, x)
     epochs, batch_size = require.count("epochs", epochs), require.count("batch_size", batch_size)
-    beta = require.weight("beta", beta)
+    if callable(beta):
+        betas = [require.weight(f"beta({epoch})", beta(epoch)) for epoch in range(1, epochs + 1)]
+    else:
+        betas = [require.weight("beta", beta)] * epochs
     _refuse_probabilities(model, x)
     generator = torch.Generator(device=x.device).manual_seed(seed)
     optimizer = _adam(model, require.positive("lr", lr))
@@ -116,7 +120,7 @@ def fit(
             total_loss = total_kl = 0.0  # Python floats: float64, however long the run
             order = torch.randperm(len(x), device=x.device, generator=generator)
             for step, rows in enumerate(order.split(batch_size), start=1):
-                terms = _elbo(model, x[rows], 1, beta, generator)
+                terms = _elbo(model, x[rows], 1, betas[epoch - 1], generator)
                 loss = terms.loss.item()
                 if not math.isfinite(loss):
                     history.stopped = (epoch, step)
@@ -128,7 +132,7 @@ def fit(
                 total_kl += terms.kl.detach().sum().item()
             history.loss.append(total_loss / len(x))
             history.kl.append(total_kl / len(x))
-            history.reconstruction.append(beta * history.kl[-1] - history.loss[-1])
+            history.reconstruction.append(betas[epoch - 1] * history.kl[-1] - history.loss[-1])
             bar.set_postfix(loss=f"{history.loss[-1]:.2f}", refresh=False)
             if callback is not None:
                 callback(epoch, history)

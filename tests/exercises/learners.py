@@ -64,6 +64,19 @@ def kl(mu, logvar):
     return 0.5 * (mu**2 + logvar.exp() - logvar - 1).sum(-1)
 
 
+def kl_terms(mu, logvar):
+    return 0.5 * (mu**2 + logvar.exp() - logvar - 1)
+
+
+def moments_kl(mean, variance):
+    return 0.5 * (mean**2 + variance - variance.log() - 1).sum()
+
+
+def code_table(z, mu, logvar):
+    """log q(z|x_i) of B points and N codes, (B, N)."""
+    return Normal(mu, (0.5 * logvar).exp()).log_prob(z[:, None]).sum(-1)
+
+
 def bce(x, logits, reduction="none"):
     return F.binary_cross_entropy_with_logits(logits, x, reduction=reduction)
 
@@ -626,6 +639,40 @@ WRONG = {
         (np.array(["frozen_noise"]), "look at the KL term again"),
         (17, "a list of strings"),
     ],
+    "10.2": [
+        (lambda mu, t, k: kl_terms(mu, t).clamp(min=k).mean(0).sum(), "inside the maximum"),
+        (lambda mu, t, k: kl(mu, t).mean(), "for each dimension, before the sum"),
+        (lambda mu, t, k: kl(mu, t).mean().clamp(min=k), "for each dimension, before the sum"),
+        (lambda mu, t, k: torch.relu(kl_terms(mu, t).mean(0) - k).sum(), "are subtracted"),
+        (lambda mu, t, k: kl_terms(mu, t).mean(0).clamp(max=k).sum(), "the smaller of the two"),
+        (lambda mu, t, k: kl_terms(mu, t).sum(0).clamp(min=k).sum(), "summed over the images"),
+        (lambda mu, t, k: (kl_terms(mu, t).mean(0) + k).sum(), "are added to each dimension"),
+        (lambda mu, t, k: kl_terms(mu, t).mean(0).clamp(min=k).mean(), "exactly the factor J = 3"),
+        (lambda mu, t, k: kl_terms(mu, t).mean(0).clamp(min=k), "not yet summed over axis 0"),
+        (lambda mu, t, k: kl_terms(mu, t).detach().mean(0).clamp(min=k).sum(), "no gradient reaches mu"),
+    ],
+    "10.3": [
+        (lambda z, mu, t: code_table(z, mu, t).logsumexp(1), "The 1/N is missing"),
+        (lambda z, mu, t: code_table(z, mu, t).mean(1), "a mean of densities"),
+        (lambda z, mu, t: code_table(z, mu, t).amax(1), "Only the image with the highest"),
+        (lambda z, mu, t: code_table(z, mu, t).exp().mean(1), "its logarithm is asked for"),
+        (lambda z, mu, t: code_table(z, mu, t).exp().mean(1).log(), "does an exponential round to 0"),
+        (lambda z, mu, t: code_table(z, mu, 2 * t).logsumexp(1) - math.log(len(mu)), "taken for σ"),
+        (
+            lambda z, mu, t: torch.logsumexp(Normal(mu, sigma(t)).log_prob(z[:, None]), 1).sum(-1)
+            - mu.shape[1] * math.log(len(mu)),
+            "the product of the margins",
+        ),
+        (lambda z, mu, t: Normal(mu.mean(0), sigma(t.mean(0))).log_prob(z).sum(-1), "That is one Gaussian"),
+    ],
+    "10.5": [
+        (lambda mu, t: moments_kl(mu.mean(0), mu.var(0, correction=0)), "that of μ alone"),
+        (lambda mu, t: moments_kl(mu.mean(0), t.exp().mean(0)), "the mean of σ² alone"),
+        (lambda mu, t: moments_kl(0 * mu[0], mu.var(0, correction=0) + t.exp().mean(0)), "as if it were 0"),
+        (lambda mu, t: moments_kl(mu.mean(0), mu.var(0) + t.exp().mean(0)), "divided by N − 1"),
+        (lambda mu, t: moments_kl(mu.mean(0), mu.var(0, correction=0) + t.mean(0).exp()), "σ² is averaged"),
+        (lambda mu, t: kl(mu, t).mean(), "before the prior is fitted"),
+    ],
 }  # fmt: skip
 
 
@@ -655,6 +702,11 @@ def line(m_3, m_8, cov):
 def moments(w, m, s):
     mean = (w * m).sum()
     return mean, ((w * (s**2 + m**2)).sum() - mean**2).sqrt()
+
+
+def fitted_prior(mu, logvar):
+    variance = mu.var(0, correction=0) + logvar.exp().mean(0)
+    return mu.mean(0).expand_as(mu), variance.log().expand_as(mu)
 
 
 def by_numpy(kl_function):
@@ -691,4 +743,7 @@ RIGHT = [
     ("9.6", by_numpy),
     ("9.7", np.array(["frozen_noise", "kl_mean_over_latents"])),
     ("9.7", {"frozen_noise", "kl_mean_over_latents"}),
+    ("10.2", lambda mu, t, k: sum(torch.maximum(v, torch.tensor(k)) for v in kl_terms(mu, t).mean(0))),
+    ("10.3", lambda z, mu, t: code_table(z, mu, t).logsumexp(1) - torch.log(torch.tensor(len(mu)))),
+    ("10.5", lambda mu, t: kl(mu, t).mean() - kl_between(mu, t, *fitted_prior(mu, t)).mean()),
 ]

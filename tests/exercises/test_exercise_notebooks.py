@@ -19,7 +19,7 @@ from vae_lib.checks import CHAPTERS, CheckFailed
 
 SOURCES = tool.sources()
 PARTS = re.compile(
-    r"## (?P<number>\d\.\d) · (?P<kind>\w[\w ]+): .+\n\n\*\*Goal:\*\* .+\.\n\n"
+    r"## (?P<number>\d+\.\d) · (?P<kind>\w[\w ]+): .+\n\n\*\*Goal:\*\* .+\.\n\n"
     r"\*\*Points:\*\* (?P<points>\d+) · \*\*Minutes:\*\* (?P<minutes>\d+)\n\n"
 )
 KINDS = {"Predict", "By hand", "Derive", "Code", "Diagnose", "Experiment"}
@@ -37,7 +37,7 @@ def source_of(cell: dict) -> str:
 
 def statements(notebook: dict) -> list[str]:
     return [
-        source_of(cell) for name, cell in cells(notebook).items() if re.fullmatch(r"exercise-\d-\d", name)
+        source_of(cell) for name, cell in cells(notebook).items() if re.fullmatch(r"exercise-\d+-\d", name)
     ]
 
 
@@ -161,7 +161,7 @@ def test_questions_without_a_check_are_marked_as_not_graded(source: Path):
     assert "Keep the first line of each cell" in source_of(found["title"])
     for text in statements(read(source)):
         asked, *thought = text.partition("\n\n<details>")[0].split("\n\n**To think about, not graded:** ")
-        name = re.match(r"## (\d)\.(\d)", asked)
+        name = re.match(r"## (\d+)\.(\d)", asked)
         answer = source_of(found["exercise-{}-{}-answer".format(*name.groups())])
         assert "\ndef " not in answer or not asked.endswith("?"), asked
         assert len(thought) <= 1 and all(part[0].islower() for part in thought)

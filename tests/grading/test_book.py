@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import csv
 import functools
 import re
 import shutil
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import toy
 from toy import ROOT, as_colab_saves, text, without, write
 
 from grading.__main__ import main
@@ -85,8 +85,7 @@ def test_chapter_4_is_graded(tmp_path: Path):
             "--memory-gb=2",
         ]
     )
-    with open(tmp_path / "out" / "grades.csv", newline="", encoding="utf-8-sig") as file:
-        rows = {row["name"]: row for row in csv.DictReader(file)}
+    rows = toy.rows(tmp_path / "out")
     assert {name: row["status"] for name, row in rows.items()} == dict.fromkeys(rows, "graded")
     assert rows["right"]["total"] == rows["colab"]["total"] == rows["right"]["max"]
     assert rows["untouched"]["total"] == "0"

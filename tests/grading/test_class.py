@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import html
 import os
@@ -20,7 +19,6 @@ import pytest
 import toy
 
 from grading.__main__ import main
-from grading.course import Course
 from grading.examine import GRADED
 from grading.worker import open_course
 
@@ -129,10 +127,9 @@ def line(folder: Path, *arguments: str) -> list[str]:
 
 
 def table(folder: Path) -> dict[str, dict[str, str]]:
-    with open(folder / "out" / "grades.csv", newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
+    rows = toy.table(folder / "out")
     assert len({row["student"] for row in rows}) == len(rows)
-    return {row["name"]: row for row in rows}
+    return toy.rows(folder / "out")
 
 
 def test_every_student_is_in_the_table(graded: Path):
@@ -223,12 +220,7 @@ def test_solutions_in_words_are_not_in_the_released_notebook(graded: Path):
 
 def test_points_given_by_hand_are_reported_and_kept(graded: Path, tmp_path: Path):
     folder = shutil.copytree(graded, tmp_path / "copy")
-    course = Course(folder / "out", folder / "course", "toy")
-    with course.gradebook() as gradebook:
-        grade = gradebook.find_grade("exercise-1-4-answer", "toy", "toy", "1001")
-        grade.manual_score, grade.needs_manual_grade = 1.5, False
-        gradebook.db.commit()
-    course.close()
+    toy.mark(folder / "out", folder / "course", "exercise-1-4-answer", "1001", 1.5)
     main(line(folder, "report"))
     row = table(folder)["Right"]
     assert (row["total"], row["1.4"], row["by hand"]) == ("7.5", "1.5", "")

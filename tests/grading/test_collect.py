@@ -132,11 +132,13 @@ LAYOUTS = {
         [
             "Sheet 4/Müller_Ana_amueller_321/work.ipynb",
             "Sheet 4/De la Cruz_José_jcruz_1322/Late Submission - work.ipynb",
+            "Sheet 4/van den Berg_Cleo_cberg_323/work.ipynb",
             "Sheet 4/list.xlsx",
         ],
         [
             ("1322", "José De la Cruz", "De la Cruz_José_jcruz_1322", ["Late Submission - work.ipynb"]),
             ("321", "Ana Müller", "Müller_Ana_amueller_321", ["work.ipynb"]),
+            ("323", "Cleo van den Berg", "van den Berg_Cleo_cberg_323", ["work.ipynb"]),
         ],
     ),
     "two of one name": (
@@ -216,7 +218,7 @@ def test_a_folder_without_a_file_is_a_student(tmp_path: Path):
             ["Ana_1_assignsubmission_file_/a.ipynb", "Bo_1_assignsubmission_file_/b.ipynb"],
             "the same number, 1",
         ),
-        (["Ana_1_assignsubmission_file_/a.ipynb", "zoe.ipynb"], "zoe.ipynb is in no folder"),
+        (["Ana_1_assignsubmission_file_/a.ipynb", "zoe.ipynb"], "zoe.ipynb has no student's name"),
         (["Ana_7_assignsubmission_file_/a.ipynb", "bo_7_78_d.ipynb"], "have the same number, 7"),
     ],
 )
@@ -293,7 +295,30 @@ def test_links_are_not_followed(tmp_path: Path):
     secret = toy.write(toy.right(), tmp_path / "secret.ipynb")
     (tmp_path / "export" / "ana").mkdir(parents=True)
     (tmp_path / "export" / "ana" / "a.ipynb").symlink_to(secret)
-    assert listed(tmp_path / "export") == [("ana", "ana", "ana", [])]
+    (tmp_path / "export" / "ben.ipynb").symlink_to(secret)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name in ("ana/a.ipynb", "ben.ipynb"):
+            link = zipfile.ZipInfo(name)
+            link.create_system, link.external_attr = 3, 0o120777 << 16
+            archive.writestr(link, str(secret))
+    for given in (tmp_path / "export", tmp_path / "a.zip"):
+        results = [examine(one, toy.student())[0] for one in collect(given)]
+        assert [(one.name, one.status) for one in results] == [("ana", "refused"), ("ben", "refused")]
+        assert all("a link to a file, not the file itself" in note for one in results for note in one.notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [("Ana Müller", "cp437"), ("Ana Müller", "cp1252"), ("José Peña", "cp1252"), ("李雷", "utf-8")],
+)
+def test_names_in_a_zip_that_does_not_say_their_encoding_are_read(name: str, encoding: str, tmp_path: Path):
+    path = f"{name}_7_assignsubmission_file_/a.ipynb"
+    plain = "".join(letter if letter.isascii() else "#" * len(letter.encode(encoding)) for letter in path)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr(plain, toy.text(toy.right()))
+    data = (tmp_path / "a.zip").read_bytes()
+    (tmp_path / "a.zip").write_bytes(data.replace(plain.encode(), path.encode(encoding)))
+    assert [(one.student, one.name) for one in collect(tmp_path / "a.zip")] == [("7", name)]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from grading import kernel
 
 SETUP = "from math import sqrt\ndef check(x):\n    assert x == 2, 'wrong'"
 CHECK = "check(answer())"
+NO_PYTHON = "```python\ndef answer():\n    return 2\n```\nthis is my answer"
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def shell(tmp_path: Path, monkeypatch):
     settings = {"setup": [SETUP], "answers": ["answer"], "checks": [CHECK], "facts": str(tmp_path / "facts")}
     probes = [
         {"source": source, "check": CHECK, "again": False, "before": []}
-        for source in ("def answer():\n    return 1", "1 / 0\ndef answer():\n    return 2")
+        for source in ("def answer():\n    return 1", "1 / 0\ndef answer():\n    return 2", NO_PYTHON)
     ]
     (tmp_path / "kernel.json").write_text(
         json.dumps(settings | {"probes": probes, "deadline": time.time() + 60})
@@ -105,6 +106,13 @@ def test_an_exercise_that_failed_is_tried_again(shell):
     kernel.probe(1)
     assert facts() == [{"probe": 0, "error": "AssertionError"}, {"probe": 1}]
     assert shell.user_ns["answer"]() == 1
+
+
+def test_lines_that_are_no_python_take_nothing_with_them(shell):
+    run(shell, SETUP, CHECK)
+    kernel.probe(2)
+    assert facts() == [{"probe": 2}]
+    assert kernel._readable("%%timeit -n 1\nx = 1").body and not kernel._readable("(((\n" * 9).body
 
 
 def test_an_exercise_that_passed_is_not_tried_again(shell):

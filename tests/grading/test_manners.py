@@ -7,7 +7,6 @@ reason is what the student would say happened.
 from __future__ import annotations
 
 import copy
-import csv
 import gzip
 import importlib.util
 import io
@@ -15,6 +14,7 @@ import json
 import re
 import tarfile
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import nbformat
@@ -24,6 +24,9 @@ import toy
 from nbformat import v4
 
 from grading.__main__ import main
+from grading.collect import File, Submission
+from grading.examine import examine
+from grading.preflight import preflight
 
 A2, A3 = toy.RIGHT["1.2"], toy.RIGHT["1.3"]
 WRONG = "def add(a, b):\n    return a"
@@ -60,6 +63,14 @@ def changed(notebook, place: str, text: str):
 def stub(*numbers: str, **other: str):
     """Right answers except that these cells are as they were given."""
     return toy.right(**{f"a{number}": toy.STUB[f"1.{number}"] for number in numbers}, **other)
+
+
+def with_metadata(notebook, **metadata):
+    """The notebook with other metadata, its own and that of its cells, but for nbgrader's."""
+    notebook.metadata = metadata
+    for cell in notebook.cells:
+        cell.metadata["trusted"] = True
+    return notebook
 
 
 def zipped(**files: bytes) -> bytes:
@@ -270,6 +281,67 @@ PLACES = {
     ),
 }
 
+# What stands in the answer's own cell
+OWN_2 = "def double(a):\n    return 2 * a"
+NO_NAME = "{} has no add, which may stand there under another name"
+OWN_CELLS = {
+    "Marks of Markdown around it": (
+        toy.right(a2=f"```python\n{A2}\n```", a3=OWN_2),
+        "decide",
+        "1 - 3",
+        "1.2: SyntaxError: invalid syntax (",
+    ),
+    "Words before it": (
+        toy.right(a2=f"this is my answer\n{A2}", a3=OWN_2),
+        "decide",
+        "1 - 3",
+        "It is right without the line that fails",
+    ),
+    "Quotes of a word processor": (
+        toy.right(a1="answer = \u201cc\u201d"),
+        "decide",
+        "- 2 3",
+        "1.1: SyntaxError: invalid character '\u201c'",
+    ),
+    "Tabs and blanks": (
+        toy.right(a2="def add(a, b):\n\tc = a + b\n        return c"),
+        "decide",
+        "1 - -",
+        f"{DECIDE}; 1.3: NameError: name 'add' is not defined. {NO_NAME.format('The cell of 1.2')}",
+    ),
+    "A letter of another alphabet": (
+        toy.right(a2="def \u0430dd(a, b):\n    return a + b", a3=OWN_2),
+        "decide",
+        "1 - 3",
+        NO_NAME.format("Its cell"),
+    ),
+    "A name of its own": (
+        toy.right(a1="Answer = 'c'"),
+        "decide",
+        "- 2 3",
+        "1.1: NameError: name 'answer' is not defined. Its cell has no answer",
+    ),
+    "Right and then wrong": (
+        toy.right(a2=f"{A2}\n{WRONG}", a3=OWN_2),
+        "decide",
+        "1 - 3",
+        "1.2: AssertionError: too small. An earlier definition in its cell is right",
+    ),
+    "Asks when it is called": (
+        toy.right(a2="def add(a, b):\n    input('Enter')\n    return a + b", a3=OWN_2),
+        "decide",
+        "1 - 3",
+        "input requests. It asks for input, which nobody gives while grading",
+    ),
+    "On a graphics card": (
+        toy.right(a2="def add(a, b):\n    raise RuntimeError('No CUDA GPUs are available')", a3=OWN_2),
+        "decide",
+        "1 - 3",
+        "It asks for a graphics card, and there is none where this was graded",
+    ),
+    "Measured": (toy.right(a2=f"%%timeit\n{A2}"), "graded", "1 2 3", "%%timeit: not known here and skipped"),
+}
+
 # Surroundings
 SURROUNDINGS = {
     "Missing package": (
@@ -419,14 +491,7 @@ SURROUNDINGS = {
 
 # Files: name of the file -> content
 FILES = {
-    "Saved as text": ({"work.ipynb.txt": RIGHT}, "graded", "1 2 3", None),
-    "Saved as json": ({"work.ipynb.json": RIGHT}, "graded", "1 2 3", None),
-    "Without a suffix": ({"work": RIGHT}, "graded", "1 2 3", None),
-    "Loud suffix": ({"WORK.IPYNB": RIGHT}, "graded", "1 2 3", None),
     "Zip inside": ({"work.zip": zipped(**{"week/work.ipynb": RIGHT})}, "graded", "1 2 3", None),
-    "Zip in a zip": ({"a.zip": zipped(**{"b.zip": zipped(**{"c.ipynb": RIGHT})})}, "graded", "1 2 3", None),
-    "Tar inside": ({"work.tar.gz": tarred("week/work.ipynb", RIGHT)}, "graded", "1 2 3", None),
-    "Zip called a notebook": ({"work.ipynb": zipped(**{"work.ipynb": RIGHT})}, "graded", "1 2 3", None),
     "Rar": (
         {"work.rar": b"Rar!\x1a\x07"},
         "refused",
@@ -445,12 +510,6 @@ FILES = {
         "1 2 3",
         None,
     ),
-    "Blank beside it": (
-        {"a.ipynb": RIGHT, "z.ipynb": toy.text(toy.student())},
-        "graded",
-        "1 2 3",
-        "one of 2",
-    ),
     "Half in each": (
         {
             "a.ipynb": toy.text(stub("3")),
@@ -460,7 +519,6 @@ FILES = {
         "1 2 -",
         "The file b.ipynb may be the answer",
     ),
-    "Twice": ({"a.ipynb": RIGHT, "a (1).ipynb": RIGHT}, "graded", "1 2 3", "one of 2 notebooks"),
     "As a script": (
         {"work.py": b"def add(a, b): ..."},
         "refused",
@@ -476,8 +534,33 @@ FILES = {
     ),
     "Windows lines": ({"work.ipynb": RIGHT.replace(b"\\n", b"\\r\\n")}, "graded", "1 2 3", None),
 }
-NOTEBOOKS = PLACES | SURROUNDINGS
+# In each of these the right notebook is found; then nothing differs from any other, so they are not run.
+FOUND = {
+    "saved as text": {"work.ipynb.txt": RIGHT},
+    "saved as json": {"work.ipynb.json": RIGHT},
+    "without a suffix": {"work": RIGHT},
+    "loud suffix": {"WORK.IPYNB": RIGHT},
+    "zip in a zip": {"a.zip": zipped(**{"b.zip": zipped(**{"c.ipynb": RIGHT})})},
+    "tar inside": {"work.tar.gz": tarred("week/work.ipynb", RIGHT)},
+    "zip called a notebook": {"work.ipynb": zipped(**{"work.ipynb": RIGHT})},
+    "blank beside it": {"a.ipynb": RIGHT, "z.ipynb": toy.text(toy.student())},
+    "twice": {"a.ipynb": RIGHT, "a (1).ipynb": RIGHT},
+    "20 MB of widgets": {
+        "work.ipynb": toy.text(with_metadata(toy.right(), widgets={"state": "0" * 20_000_000}))
+    },
+    "of Kaggle": {"work.ipynb": toy.text(with_metadata(toy.right(), kaggle={"accelerator": "none"}))},
+}
+NOTEBOOKS = PLACES | OWN_CELLS | SURROUNDINGS
 CASES = {name: ({"work.ipynb": toy.text(case[0])}, *case[1:]) for name, case in NOTEBOOKS.items()} | FILES
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_the_right_notebook_is_found_in_whatever_file_it_is(name: str):
+    files = [File(file, 0, partial(bytes, content)) for file, content in FOUND[name].items()]
+    result, repaired = examine(Submission("1", "Ana", "Ana", files), toy.student())
+    assert result.status == "graded" and repaired.notebook == preflight(RIGHT, toy.student()).notebook
+    several = [f"one of {len(files)} notebooks: the latest of those with most of the assignment's cells"]
+    assert result.notes == (several if len(files) > 1 else [])
 
 
 @pytest.fixture(scope="module")
@@ -505,15 +588,10 @@ def graded(tmp_path_factory) -> Path:
     return folder
 
 
-def rows(folder: Path) -> dict[str, dict[str, str]]:
-    with open(folder / "out" / "grades.csv", newline="", encoding="utf-8-sig") as file:
-        return {row["name"]: row for row in csv.DictReader(file)}
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_points_and_reason(name: str, graded: Path):
     _, status, points, reason = CASES[name]
-    row = rows(graded)[name]
+    row = toy.rows(graded / "out")[name]
     found = " ".join(row[number] or "-" for number in ("1.1", "1.2", "1.3")) if points else ""
     assert (row["status"], found) == (status, points), row["reason"]
     assert reason in row["reason"] if reason else row["reason"] == "", row["reason"]
@@ -537,7 +615,7 @@ def test_nothing_that_a_submission_installed_is_there(graded: Path):
     """Not in this environment: what installs is a stand-in there, which writes down what it was asked."""
     notebook = nbformat.read(next((graded / "out" / "autograded").glob("*/toy/toy.ipynb")), as_version=4)
     assert notebook.cells
-    told = rows(graded)["Installs"]["reason"]
+    told = toy.rows(graded / "out")["Installs"]["reason"]
     assert told.count("pip install nothing-here: not run") == 1 and "%conda install x -y: not known" in told
     assert importlib.util.find_spec("ipykernel") and importlib.util.find_spec("nbgrader")
 
@@ -548,7 +626,7 @@ def test_no_process_is_left(graded: Path):
 
 
 def test_the_second_run_gives_the_same_table(graded: Path):
-    table, before = graded / "out" / "grades.csv", copy.copy(rows(graded))
+    table, before = graded / "out" / "grades.csv", copy.copy(toy.rows(graded / "out"))
     bytes_before = table.read_bytes()
     stored = {path: path.stat().st_mtime_ns for path in (graded / "out" / "autograded").rglob("*.ipynb")}
     main(
@@ -560,11 +638,11 @@ def test_the_second_run_gives_the_same_table(graded: Path):
             f"--output={graded / 'out'}",
         ]
     )
-    assert rows(graded) == before and table.read_bytes() == bytes_before
+    assert toy.rows(graded / "out") == before and table.read_bytes() == bytes_before
     assert {path: path.stat().st_mtime_ns for path in stored} == stored
 
 
 def test_every_reason_is_a_sentence_that_names_a_thing(graded: Path):
     """No Python representation of a list, no traceback, no empty name."""
-    for name, row in rows(graded).items():
+    for name, row in toy.rows(graded / "out").items():
         assert not re.search(r"Traceback|\[\(|<class|None:", row["reason"]), (name, row["reason"])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -39,15 +39,11 @@ def grade(folder: Path, *more: str) -> list[str]:
     return command(folder, "grade", str(folder / "export"), "--memory-gb=1.5", "--jobs=1", *more)
 
 
-def rows(folder: Path) -> dict[str, dict[str, str]]:
-    with open(folder / "out" / "grades.csv", newline="", encoding="utf-8-sig") as file:
-        return {row["name"]: row for row in csv.DictReader(file)}
-
-
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A course, and an export of Moodle with one student."""
+def folder(tmp_path: Path, laid_out: Path) -> Path:
+    """A course, its output folder, and an export of Moodle with one student."""
     toy.course(tmp_path / "course")
+    shutil.copytree(laid_out, tmp_path / "out")
     toy.write(toy.right(), tmp_path / "export" / "Ana_1_assignsubmission_file_" / "work.ipynb")
     return tmp_path
 
@@ -81,7 +77,8 @@ def test_a_damaged_result_is_named_and_made_again(folder: Path, capsys):
         "NOT GRADED: 1 (no file): its stored result cannot be read: grade it again" in capsys.readouterr().err
     )
     main(grade(folder))
-    assert rows(folder)["Ana"]["total"] == "6" and json.loads((folder / "out/results/1.json").read_text())
+    assert toy.rows(folder / "out")["Ana"]["total"] == "6"
+    assert json.loads((folder / "out/results/1.json").read_text())
     # The number of one student is never another's.
     (folder / "export" / "Ana_1_assignsubmission_file_").rename(
         folder / "export" / "Zoe_1_assignsubmission_file_"
@@ -91,11 +88,12 @@ def test_a_damaged_result_is_named_and_made_again(folder: Path, capsys):
 
 
 def test_a_folder_that_was_left_while_it_was_laid_out_is_laid_out_again(folder: Path):
+    shutil.rmtree(folder / "out")
     (folder / "out" / "source" / "toy").mkdir(parents=True)
     (folder / "out" / LOCK).touch()
     (folder / "out" / "gradebook.db").write_bytes(b"half")
     main(grade(folder))
-    assert rows(folder)["Ana"]["status"] == "graded"
+    assert toy.rows(folder / "out")["Ana"]["status"] == "graded"
 
 
 @pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGTERM])
@@ -131,7 +129,7 @@ def test_a_run_that_is_killed_loses_nothing_and_grades_nothing_twice(folder: Pat
         except SystemExit as error:
             assert "another grader" in str(error) and time.monotonic() < deadline
             time.sleep(1)
-    assert {name: row["total"] for name, row in rows(folder).items()} == dict.fromkeys(NAMES, "6")
+    assert {name: row["total"] for name, row in toy.rows(folder / "out").items()} == dict.fromkeys(NAMES, "6")
     assert {path: path.stat().st_mtime_ns for path in stored} == stored
 
 
@@ -150,7 +148,7 @@ def test_a_full_disk_stops_the_run_and_the_next_one_goes_on(folder: Path, monkey
         main(grade(folder))
     assert len(list((folder / "out" / "results").iterdir())) == 1
     main(grade(folder))
-    assert {row["total"] for row in rows(folder).values()} == {"6"}
+    assert {row["total"] for row in toy.rows(folder / "out").values()} == {"6"}
 
 
 def test_a_full_disk_is_not_blamed_on_a_student(folder: Path, monkeypatch):
@@ -163,6 +161,7 @@ def test_a_full_disk_is_not_blamed_on_a_student(folder: Path, monkeypatch):
 
 
 def test_a_folder_that_cannot_be_written_is_a_clear_error(folder: Path):
+    shutil.rmtree(folder / "out")
     (folder / "out").write_text("a file")
     with pytest.raises(SystemExit, match=r"^grading: .*out"):
         main(grade(folder))
@@ -175,7 +174,50 @@ def test_pages_are_packed_as_moodle_and_canvas_take_them(folder: Path):
     main(command(folder, "grade", str(folder / "canvas"), "--memory-gb=1.5"))
     with zipfile.ZipFile(folder / "out" / "feedback.zip") as archive:
         assert archive.namelist() == ["Ana_1_assignsubmission_file_/toy.html", "anali_LATE_501_9001_toy.html"]
-    assert rows(folder)["anali"]["late"] == "yes"
+    assert toy.rows(folder / "out")["anali"]["late"] == "yes"
+
+
+def test_who_was_graded_before_and_whose_number_is_another_one_s_is_told(folder: Path, capsys):
+    main(grade(folder))
+    late = folder / "late" / "Bo_2_assignsubmission_file_" / "work.ipynb"
+    toy.write(toy.right(), late)
+    (folder / "class.csv").write_text("student,name\n2,Zoe Bond\n7,Absent\n")
+    roster = f"--roster={folder / 'class.csv'}"
+    main(command(folder, "grade", str(folder / "late"), roster, "--memory-gb=1.5"))
+    said = capsys.readouterr()
+    assert "1 more from earlier runs stay in the table: Ana" in said.out
+    assert "CLASS LIST: 2 is Zoe Bond there and Bo in the export; 1 in all" in said.err
+    with zipfile.ZipFile(folder / "out" / "feedback.zip") as archive:
+        assert {name.partition("_")[0] for name in archive.namelist()} == {"Ana", "Bo"}  # none of Absent
+
+
+def test_a_student_reads_who_decides_and_that_it_was_decided(folder: Path):
+    work = folder / "export" / "Ana_1_assignsubmission_file_" / "work.ipynb"
+    toy.write(toy.right(a2="def plus(a, b):\n    return a + b"), work)
+    main(grade(folder))
+    page = folder / "out" / "pages" / "Ana_1_assignsubmission_file_" / "toy.html"
+    reason = toy.rows(folder / "out")["Ana"]["reason"]
+    assert "1.2: NameError: name 'add' is not defined. Its cell has no add" in reason
+    assert "another name: for you to decide" in reason
+    assert "another name: your instructor decides" in page.read_text(encoding="utf-8")
+    toy.mark(folder / "out", folder / "course", "exercise-1-2-check", "1", 2)
+    main(command(folder, "report"))
+    row = toy.rows(folder / "out")["Ana"]
+    assert "another name: decided by hand" in row["reason"] and row["1.2"] == "2"
+    assert "another name: decided by hand" in page.read_text(encoding="utf-8")
+
+
+def test_nbgrader_s_own_commands_find_what_they_run(folder: Path):
+    """In an environment that is not activated, as the page for instructors has it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "nbgrader", "generate_assignment", "toy"],
+        cwd=folder / "course",
+        env=os.environ | {"PATH": os.pathsep.join(["/usr/bin", "/bin"]), "PYTHONPATH": str(toy.ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (folder / "course" / "release" / "toy" / "toy.ipynb").is_file()
 
 
 def test_a_feedback_page_that_cannot_be_made_takes_no_points(folder: Path, monkeypatch):
@@ -184,7 +226,7 @@ def test_a_feedback_page_that_cannot_be_made_takes_no_points(folder: Path, monke
     course = Course(folder / "out", folder / "course", "toy")
     course.report()
     course.close()
-    assert rows(folder)["Ana"]["total"] == "6"
+    assert toy.rows(folder / "out")["Ana"]["total"] == "6"
     assert "toy: graded" in (folder / "out/pages/Ana_1_assignsubmission_file_/toy.html").read_text()
 
 

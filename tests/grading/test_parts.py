@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import pytest
 import toy
 
 from grading.__main__ import main
-from grading.course import Course
 from grading.parts import part_of, read_part
 
 STUDENTS = {str(number): name for number, name in enumerate(["Ana", "Bo", "Cleo", "Dan", "Eva"], start=1)}
@@ -20,13 +18,8 @@ def line(folder: Path, *arguments: str) -> list[str]:
     return [*arguments, f"--course={folder / 'course'}", "--assignment=toy"]
 
 
-def table(path: Path) -> list[dict[str, str]]:
-    with open(path / "grades.csv", newline="", encoding="utf-8-sig") as file:
-        return list(csv.DictReader(file))
-
-
 @pytest.fixture(scope="module")
-def class_in_parts(tmp_path_factory) -> Path:
+def class_in_parts(tmp_path_factory, laid_out: Path) -> Path:
     """A class graded as a whole (whole/) and in two parts (1/, 2/), with a roster."""
     folder = tmp_path_factory.mktemp("parts")
     toy.course(folder / "course")
@@ -40,6 +33,8 @@ def class_in_parts(tmp_path_factory) -> Path:
     grade = line(
         folder, "grade", str(folder / "export"), f"--roster={folder / 'class.csv'}", "--memory-gb=1.5"
     )
+    for name in ("whole", "1", "2"):
+        shutil.copytree(laid_out, folder / name)
     main([*grade, f"--output={folder / 'whole'}"])
     for number in (1, 2):
         main([*grade, f"--output={folder / str(number)}", f"--part={number}/2"])
@@ -59,7 +54,7 @@ def test_what_is_no_part_is_refused(text: str):
 
 
 def test_each_student_is_in_one_part(class_in_parts: Path):
-    found = [{row["student"] for row in table(class_in_parts / str(number))} for number in (1, 2)]
+    found = [{row["student"] for row in toy.table(class_in_parts / str(number))} for number in (1, 2)]
     assert found[0] | found[1] == STUDENTS.keys() and not found[0] & found[1] and all(found)
 
 
@@ -67,21 +62,16 @@ def test_the_parts_together_are_the_class(class_in_parts: Path, tmp_path: Path):
     parts = [str(class_in_parts / "1"), str(class_in_parts / "2")]
     merge = line(class_in_parts, "merge", *parts, f"--output={tmp_path / 'all'}")
     main(merge)
-    assert table(tmp_path / "all") == table(class_in_parts / "whole")
-    assert {row["name"]: row["status"] for row in table(tmp_path / "all")}["Absent"] == "missing"
+    assert toy.table(tmp_path / "all") == toy.table(class_in_parts / "whole")
+    assert {row["name"]: row["status"] for row in toy.table(tmp_path / "all")}["Absent"] == "missing"
     pages = [
         {path.parent.name for path in (root / "pages").rglob("*.html")}
         for root in (tmp_path / "all", class_in_parts / "whole")
     ]
     assert pages[0] == pages[1]
-    course = Course(tmp_path / "all", class_in_parts / "course", "toy")
-    with course.gradebook() as gradebook:
-        grade = gradebook.find_grade("exercise-1-4-answer", "toy", "toy", "1")
-        grade.manual_score, grade.needs_manual_grade = 2, False
-        gradebook.db.commit()
-    course.close()
+    toy.mark(tmp_path / "all", class_in_parts / "course", "exercise-1-4-answer", "1", 2)
     main(merge)  # again, after marking: what was given by hand stays
-    assert {row["student"]: row["1.4"] for row in table(tmp_path / "all")}["1"] == "2"
+    assert {row["student"]: row["1.4"] for row in toy.table(tmp_path / "all")}["1"] == "2"
 
 
 def test_what_is_missing_or_double_is_named_and_nothing_is_written(class_in_parts: Path, tmp_path: Path):
@@ -93,7 +83,7 @@ def test_what_is_missing_or_double_is_named_and_nothing_is_written(class_in_part
         assert not (tmp_path / "all").exists()
         return str(stopped.value)
 
-    here = [row for row in table(second) if row["student"] in STUDENTS]
+    here = [row for row in toy.table(second) if row["student"] in STUDENTS]
     said = faults(first)
     assert "part 2/2 is missing" in said
     assert all(f"{row['name']} ({row['student']}) has no result: run part 2/2 again" in said for row in here)
@@ -102,7 +92,7 @@ def test_what_is_missing_or_double_is_named_and_nothing_is_written(class_in_part
     lost = here[0]
     (copied / "results" / f"{lost['student']}.json").unlink()
     assert f"{lost['name']} ({lost['student']}) has no result: run part 2/2 again" in faults(first, copied)
-    theirs = table(first)[0]["student"]
+    theirs = toy.table(first)[0]["student"]
     shutil.copy(first / "results" / f"{theirs}.json", copied / "results")
     assert f"({theirs}) is double: in 1/2, 2/2" in faults(first, copied)
     assert "no part of a class" in faults(first, class_in_parts / "whole")

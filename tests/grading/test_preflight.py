@@ -337,3 +337,16 @@ OTHER = v4.new_notebook(cells=[v4.new_markdown_cell("# My essay")])
 def test_file_that_cannot_be_graded_is_refused_with_the_reason(data, reason, release):
     with pytest.raises(Refused, match=f"^{re.escape(reason)}"):
         preflight(data, release)
+
+
+def test_each_definition_but_the_last_can_be_tried(release):
+    """x is needed by both; the last one was run anyway."""
+    twice = "x = 1\ndef add(a, b):\n    return a + b\ndef add(a, b):\n    return x"
+    found = repair(toy.right(a2=twice), release).candidates["1.2"]
+    assert found[1:] == [("an earlier definition in its cell", "x = 1\ndef add(a, b):\n    return a + b")]
+    assert repair(toy.right(), release).candidates["1.2"][1:] == []
+
+
+@pytest.mark.parametrize("left", ["...", "", "# it is a sum", "pass"])
+def test_a_cell_with_nothing_but_its_first_line_is_no_attempt(left: str, release):
+    assert ("1.3" in repair(toy.right(a3=left), release).attempted) == (left not in ("...", ""))

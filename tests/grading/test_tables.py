@@ -34,6 +34,12 @@ def test_of_two_with_one_name_nobody_is_lost():
     assert both[0].notes == ["nothing was handed in under this number; another number has the name Kim Lee"]
 
 
+def test_a_class_list_of_another_assignment_is_told():
+    found = [result("11", "Ana Li"), result("12", "Bo"), result("13", "Cleo"), result("14", "dan", "canvas")]
+    roster = {"11": "Li, Ana", "12": "Zoe Bond", "14": "Eva Nu"}
+    assert tables.another_name(found, roster) == ["12 is Zoe Bond there and Bo in the export"]
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 BOOK = ROOT / "book"
 MATH = re.compile(r"\$\$.*?\$\$|\$[^$]+\$", re.DOTALL)
 TAG = re.compile(r"\\tag\{([^}]*)\}")
-REFERENCE = re.compile(r"\((\d\.\d+)\)")
+REFERENCE = re.compile(r"\((\d\d?\.\d+)\)")
 
 
 # The cell that shows an explorer; those around it are called explorer-NAME-announce, -numbers and -read.

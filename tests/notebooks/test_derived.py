@@ -31,6 +31,7 @@ DERIVED = {
     "Bernoulli": "07_reconstruction_loss",
     "ContinuousBernoulli": "07_reconstruction_loss",
     "Gaussian": "07_reconstruction_loss",
+    "Laplace": "10_in_practice",
     "fit": "08_training",
 }
 # No formulas: containers, the interface of a model, functions that only call another one, a device.

@@ -22,7 +22,7 @@ def numbers(text: str) -> set[float]:
 def claims(markdown: str) -> list[tuple[str, str]]:
     """(number, its paragraph) for each decimal or percentage outside code and displayed formulas."""
     prose = re.sub(r"```.*?```|`[^`]*`|\$\$.*?\$\$", " ", markdown, flags=re.DOTALL)
-    named = r"\b\d\.\d (?=· )|Exercise \d\.\d"  # of exercises
+    named = r"\b\d\d?\.\d (?=· )|Exercise \d\d?\.\d"  # of exercises
     prose = re.sub(rf"arXiv:[\d.]+|\]\([^)]*\)|{named}", "]", prose)
     found = []
     for paragraph in prose.split("\n\n"):
@@ -44,7 +44,7 @@ def test_numbers_in_the_text_were_printed(notebook: Notebook):
     known = numbers(notebook.output) | numbers("\n".join(cell.source for cell in notebook.code))
     unknown = []
     for number, paragraph in claims(notebook.markdown):
-        quoted = [int(chapter) for chapter in re.findall(r"[Cc]hapter (\d)", paragraph)]
+        quoted = [int(chapter) for chapter in re.findall(r"[Cc]hapter (\d+)", paragraph)]
         sources = known.union(*(numbers(other.output) for other in NOTEBOOKS if other.chapter in quoted))
         if not was_printed(number, sources):
             unknown.append(f"{number} in: {paragraph.strip()[:90]}")
@@ -91,5 +91,5 @@ def test_references_to_equations_lead_to_them(path: Path):
     prose = TAG.sub(" ", text)
     for number in REFERENCE.findall(prose):
         assert number in known, f"({number}) is nowhere"
-    for number, target in re.findall(r"\[\((\d\.\d+)\)\]\((\w+)\.ipynb", prose):
+    for number, target in re.findall(r"\[\((\d\d?\.\d+)\)\]\((\w+)\.ipynb", prose):
         assert known[number] == target, f"({number}) is in {known[number]}, the link leads to {target}"

@@ -14,6 +14,7 @@ from bookfiles import ROOT
 from nbformat import v4
 from PIL import Image
 
+from tools import notebooks
 from tools.notebooks import METADATA, WIDGET, faults, in_asides, normalize, read, text
 
 PRINTS = "import sys\nfor word in ('a', 'b'):\n    print(word)\n    sys.stdout.flush()"
@@ -114,6 +115,19 @@ def test_check_names_the_fault(fault, spoil, tmp_path):
     found = tool("check", path, code=int(bool(fault))).splitlines()
     assert len(found) == int(bool(fault))
     assert all(line.startswith(f"{path}: ") and fault in line for line in found)
+
+
+def test_what_to_run_works_where_the_path_of_the_repository_has_a_space(tmp_path, monkeypatch):
+    monkeypatch.setattr(notebooks, "ROOT", tmp_path)
+    path, notebook = tmp_path / "book.ipynb", stored()
+    notebook["cells"][0].update(execution_count=3)
+    notebook["cells"][1]["metadata"].update(collapsed=True)
+    path.write_text(text(notebook))
+    commands = [fault.partition(": run ")[2] for fault in faults(path)]
+    assert commands == [
+        "make notebooks NOTEBOOKS=book.ipynb",
+        ".venv/bin/python tools/notebooks.py normalize book.ipynb",
+    ]
 
 
 ROADS = ("# A", "Main.", "### Aside · One is one", "In it.", "#### Deeper\n\nIn it.", "### Main again",

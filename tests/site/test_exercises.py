@@ -35,9 +35,9 @@ def test_the_solution_page_shows_every_solution(source, html):
     if "solutions" not in (ROOT / "_build" / "toc.yml").read_text(encoding="utf-8"):
         pytest.skip("the book was built with SOLUTIONS=0")
     page = parsed(html / name)
-    exercises = len([cell for cell in read(source)["cells"] if re.fullmatch(r"exercise-\d-\d", cell["id"])])
+    exercises = len([cell for cell in read(source)["cells"] if re.fullmatch(r"exercise-\d+-\d", cell["id"])])
     text = page.select_one("article").get_text()
-    assert text.count("Solution. ") == exercises == len(set(re.findall(r"\d\.\d: right", text)))
+    assert text.count("Solution. ") == exercises == len(set(re.findall(r"\d+\.\d: right", text)))
     assert not re.search(r"### |not attempted yet", text.replace("#\n", ""))
 
 

@@ -27,6 +27,7 @@ PROMISED = {
     "likelihoods.Bernoulli": "()",
     "likelihoods.ContinuousBernoulli": "()",
     "likelihoods.Gaussian": "(sigma=1.0, learn_sigma=False)",
+    "likelihoods.Laplace": "(scale=1.0)",
     "estimators.log_marginal_naive": "(model, x, num_samples, *, generator=None)",
     "estimators.log_marginal_importance": "(model, x, num_samples, *, generator=None)",
     "estimators.effective_sample_size": "(log_weights, dim=0)",
@@ -49,7 +50,7 @@ PROMISED = {
     "datasets.load_mnist": "()",
     "datasets.load_fashion_mnist": "()",
 }
-for kind in ("Bernoulli", "ContinuousBernoulli", "Gaussian"):
+for kind in ("Bernoulli", "ContinuousBernoulli", "Gaussian", "Laplace"):
     PROMISED[f"likelihoods.{kind}.log_prob"] = "(self, x, params)"
     PROMISED[f"likelihoods.{kind}.mean"] = "(self, params)"
     PROMISED[f"likelihoods.{kind}.sample"] = "(self, params, *, generator=None)"

@@ -126,7 +126,7 @@ def test_the_right_line_with_a_scale_has_the_gradient_of_its_likelihood(name, gr
 
 def test_the_text_of_a_finding():
     assert str(finding(Fault("kl_mean_over_latents", "0.25 before the KL"), **SIZES)) == (
-        "kl_mean_over_latents: The KL term is averaged over the J = 2 latent dimensions: it\n"
+        "kl_mean_over_latents: The KL term is averaged over the J = 2 latent dimensions. It\n"
         "    weighs 2 times too little.\n"
         "  expected: a sum over the latent dimensions (4.5)\n"
         "  found: 0.25 before the KL\n"

@@ -1,4 +1,4 @@
-"""The three likelihoods against torch.distributions, quadrature and mpmath."""
+"""The four likelihoods against torch.distributions, quadrature and mpmath."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import distributions
 
-from vae_lib.likelihoods import Bernoulli, ContinuousBernoulli, Gaussian
+from vae_lib.likelihoods import Bernoulli, ContinuousBernoulli, Gaussian, Laplace
 
-ALL = [Bernoulli(), ContinuousBernoulli(), Gaussian(0.3), Gaussian(0.3, learn_sigma=True)]
+ALL = [Bernoulli(), ContinuousBernoulli(), Gaussian(0.3), Gaussian(0.3, learn_sigma=True), Laplace(0.3)]
 BERNOULLI_KINDS = ALL[:2]
 DTYPES = [torch.float32, torch.float64]
 LOGITS = [
@@ -215,6 +215,51 @@ def test_gaussian_samples(learn_sigma, generator, within_5_standard_errors):
     within_5_standard_errors((draws - params) ** 2, 0.09)
 
 
+# Laplace
+
+
+@pytest.mark.parametrize("scale", [0.1, 1.0, 2.5])
+def test_laplace_agrees_with_torch_constants_included(scale, generator):
+    x, params = torch.randn(2, 5, 7, generator=generator, dtype=torch.float64)
+    expected = distributions.Independent(distributions.Laplace(params, scale), 1).log_prob(x)
+    likelihood = Laplace(scale)
+    torch.testing.assert_close(likelihood.log_prob(x, params), expected, rtol=1e-13, atol=1e-13)
+    assert torch.equal(likelihood.mean(params), params)
+    assert likelihood.scale == scale and not list(likelihood.parameters())
+
+
+def test_laplace_with_scale_1_is_the_l1_loss_and_a_constant(generator):
+    x, params = torch.randn(2, 4, 3, generator=generator, dtype=torch.float64)
+    l1 = torch.nn.functional.l1_loss(params, x, reduction="none").sum(-1)
+    torch.testing.assert_close(-Laplace().log_prob(x, params), l1 + 3 * math.log(2))
+
+
+def test_the_best_scale_is_the_mean_absolute_error(generator):
+    x, params = torch.randn(2, 50, 4, generator=generator, dtype=torch.float64)
+    best = float((x - params).abs().mean())
+    low, at_best, high = (-Laplace(b).log_prob(x, params).mean() for b in (0.98 * best, best, 1.02 * best))
+    assert at_best < low and at_best < high
+    assert at_best.item() == pytest.approx(4 * (math.log(2 * best) + 1))
+
+
+def test_laplace_samples(generator, within_5_standard_errors):
+    params = torch.tensor([-1.0, 2.0])
+    draws = Laplace(0.3).sample(params.expand(100_000, 2), generator=generator)
+    within_5_standard_errors(draws, params)
+    within_5_standard_errors((draws - params).abs(), 0.3)
+    within_5_standard_errors((draws - params) ** 2, 2 * 0.3**2)
+
+
+@pytest.mark.parametrize("scale", [0.0, -0.1, math.nan, math.inf, "1", True])
+def test_a_scale_that_is_not_above_0_is_refused(scale, value_error):
+    with value_error("scale must be a finite number above 0", repr(scale)):
+        Laplace(scale)
+
+
+def test_laplace_shows_its_scale():
+    assert repr(Laplace(0.123456)) == "Laplace(scale=0.1235)"
+
+
 # What all of them do
 
 
@@ -258,7 +303,7 @@ def test_gradients_are_finite_and_not_zero_where_x_is_wrong(likelihood, size, dt
     params = column(size, -size, dtype=dtype).requires_grad_()
     likelihood.log_prob(column(0, 1, dtype=dtype), params).sum().backward()
     assert params.grad.isfinite().all()
-    assert (params.grad != 0).all() or (isinstance(likelihood, Gaussian) and size == 0)
+    assert (params.grad != 0).all() or (isinstance(likelihood, Gaussian | Laplace) and size == 0)
 
 
 @pytest.mark.parametrize("likelihood", ALL, ids=by_name)

@@ -92,6 +92,32 @@ def test_a_smaller_last_batch_counts_by_its_images(beta):
     assert history.loss == pytest.approx([exact.loss.item()], rel=1e-5)
 
 
+def test_a_schedule_gives_each_epoch_its_beta():
+    """At a step size of 0, nearly, each epoch is that of a run with its β."""
+    asked = []
+
+    def schedule(epoch):
+        asked.append(epoch)
+        return (0.0, 3.0, 0.5)[epoch - 1]
+
+    model, constant = small_model(), small_model()
+    history = fit(model, X, epochs=3, batch_size=10, lr=1e-30, beta=schedule, progress=False)
+    alone = [
+        fit(constant, X, epochs=3, batch_size=10, lr=1e-30, beta=b, progress=False) for b in (0.0, 3.0, 0.5)
+    ]
+    assert asked == [1, 2, 3]
+    for name in ("loss", "reconstruction", "kl"):
+        wanted = [getattr(run, name)[epoch] for epoch, run in enumerate(alone)]
+        assert getattr(history, name) == pytest.approx(wanted, rel=1e-5), name
+
+
+def test_a_constant_schedule_is_that_beta():
+    one, other = small_model(), small_model()
+    fit(one, X, epochs=2, batch_size=4, beta=lambda epoch: 3.0, progress=False)
+    fit(other, X, epochs=2, batch_size=4, beta=3.0, progress=False)
+    assert torch.equal(parameters(one), parameters(other))
+
+
 def test_every_image_is_seen_once_an_epoch_in_an_order_that_changes():
     seen = []
 
@@ -348,6 +374,8 @@ def test_another_error_is_raised_and_the_mode_restored(capsys):
         ({"lr": -1e-3}, ["lr", -0.001]),
         ({"lr": math.nan}, ["lr", "nan"]),
         ({"beta": -1.0}, ["beta", -1.0]),
+        ({"beta": lambda epoch: 2.0 - epoch, "epochs": 3}, ["beta(3)", "at least 0", -1.0]),
+        ({"beta": lambda epoch: None}, ["beta(1)", "None"]),
         ({"x": torch.zeros(0, 6)}, ["empty", (0, 6)]),
         ({"x": torch.zeros(6)}, ["(B, D)", (6,)]),
         ({"x": torch.zeros(4, 5)}, ["D=6", (4, 5)]),

@@ -170,6 +170,7 @@ class _Examination:
         self.faults["reconstruction"] += term.faults
         self.faults["KL formula"] += kl.faults
         self.name = term.likelihood
+        self.remarks += [term.remark] if term.remark else []
         if term.unchecked and not term.faults:
             self._leave("reconstruction", term.unchecked.removeprefix("the reconstruction: "))
             self.unchecked[-1] = term.unchecked
@@ -202,7 +203,7 @@ class _Examination:
             if annealed:
                 self.faults["weight"].append(annealed.fault(None))
             missing = "the KL term" if not kl.weight else "the reconstruction term"
-            why = f"the loss is {kl.aim}" if kl.aim else f"{missing} is not known"
+            why = f"the loss has {kl.aim}" if kl.aim else f"{missing} is not known"
             if term.weights is not None and kl.aim and kl.aim.startswith("an importance"):
                 return
             self.open.setdefault("weight", why)
@@ -210,7 +211,7 @@ class _Examination:
         found = weights.weight(probe, seen, term, kl, self.beta)
         scaled = weights.learned_scale(probe, seen, term) if term.with_a_scale else None
         if scaled is not None:
-            self.name, self.words = scaled.name, scaled.words
+            self.name = scaled.name
             self.faults["reconstruction"] += scaled.faults
             if scaled.coefficient:
                 term.weight, term.trained = scaled.coefficient, scaled.doubled or scaled.words
@@ -219,7 +220,10 @@ class _Examination:
                     found.faults = []
             elif scaled.faults:
                 found.faults = []
-        self.ratio, self.words = found.beta, self.words or found.words
+        self.ratio, self.words = found.beta, found.words
+        if scaled is not None:
+            net = f"{found.words}; " if found.beta is not None else ""
+            self.words = f"{net}{scaled.words}"
         if annealed:
             self.faults["weight"].append(annealed.fault(found.beta))
             if annealed.end is None:
@@ -240,7 +244,7 @@ class _Examination:
         elif (
             found.beta is not None
             and not (term.faults or kl.faults or found.faults)
-            and not kl.estimated
+            and not (kl.estimated or probe.other_q)
             and not probe.rows_per_image > 1
         ):
             faults, remark = weights.wrong_constant(probe, seen, term, kl)
@@ -291,17 +295,8 @@ class _Examination:
                 )
 
     def _without_kl(self, why: str) -> None:
-        for name in (
-            "KL formula",
-            "draw",
-            "weight",
-            "gradient paths",
-            "ranges",
-            "modes",
-            "reconstruction",
-            "batch size",
-        ):
-            self.open[name] = why
+        self.open = dict.fromkeys(CHECKS, why)
+        self._optimizer()
         self.unchecked.append(why)
 
     # The result

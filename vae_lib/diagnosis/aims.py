@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from vae_lib.diagnosis.findings import Fault
 from vae_lib.diagnosis.probe import Observation, Probe
-from vae_lib.diagnosis.terms import KLTerm, kl_of
+from vae_lib.diagnosis.terms import SIGMA_OF, KLTerm, kl_of
 
 CALLS = 3  # calls in a row in which a weight may change
 CHANGED = 1e-4  # it has changed if it moved by more than this share
-LATE = 10**6  # where a counter is set to see where a weight goes
+# Where a counter is set to see where a weight goes: a weight that comes again in cycles differs at the two.
+LATE = (10**6, 10**6 + 37)
 COUNTERS = r"(.*_)?(steps?|epoch|iters?|iteration|it|count|counter|n|t|i|calls)"
 
 
@@ -72,17 +73,12 @@ def annealing(probe: Probe, seen: Observation) -> Annealing | None:
         ]
         if not counted:
             return None
-    probe.state.restore()
-    _set(probe, counted, LATE)
-    try:
-        end = _weight_of(probe, seen, restore=False) if counted else None
-    except Exception:
-        end = None
-    probe.state.restore()
-    if not moves and not end:
+    late = _late(probe, seen, counted) if counted else []
+    end = late[0] if late and max(late) - min(late) <= CHANGED * max(late) else None
+    if not moves and not any(late):
         return None
     if end:
-        _set(probe, counted, LATE)
+        _set(probe, counted, LATE[0])
         probe.state = probe._again()
     elif not weights[0] and weights[-1]:
         for _ in range(CALLS):
@@ -91,6 +87,21 @@ def annealing(probe: Probe, seen: Observation) -> Annealing | None:
         end = None
     probe._baseline = probe.state
     return Annealing(weights, end if end else None)
+
+
+def _late(probe: Probe, seen: Observation, counted: list[str]) -> list[float]:
+    """The weights where the counters are set late; none where the step fails there."""
+    weights = []
+    for value in LATE:
+        probe.state.restore()
+        _set(probe, counted, value)
+        try:
+            weights.append(_weight_of(probe, seen, restore=False))
+        except Exception:
+            weights = []
+            break
+    probe.state.restore()
+    return weights
 
 
 def _set(probe: Probe, keys: list[str], value: int) -> None:
@@ -106,7 +117,9 @@ def _set(probe: Probe, keys: list[str], value: int) -> None:
 
 def logged_kl(probe: Probe, seen: Observation, kl: KLTerm) -> list[Fault]:
     """Is a number that the loss returns as the KL term a positive multiple of it?"""
-    if not seen.logged or kl.weight is None or kl.weight < 0 or kl.estimated or kl.aim or kl.faults:
+    if not seen.logged or kl.weight is None or kl.weight < 0 or kl.meaning not in SIGMA_OF:
+        return []
+    if kl.estimated or kl.aim or kl.faults:
         return []
     mu = (seen.mu.detach() * 0.5).requires_grad_()
     other, _ = probe.gradients_at(mu, seen.s, seen.params)

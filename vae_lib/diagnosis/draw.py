@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vae_lib.diagnosis.findings import Fault
 from vae_lib.diagnosis.probe import Probe, Unfit, gradients
-from vae_lib.diagnosis.terms import SIGMA_OF
+from vae_lib.diagnosis.terms import SIGMA_OF, epsilon_of
 
 # How many z are drawn: 1024, or fewer where the images of so many would have more pixels than this.
 LEAST_IMAGES, MOST_IMAGES, MOST_PIXELS = 64, 1024, 2**22
@@ -89,6 +89,8 @@ def wrong_draw(probe: Probe, meaning: str | None) -> tuple[list[Fault], str]:
         return [*faults, Fault("draw_formula", seen)], ""
     if torch.equal(z, draws.at(draws.s, 1, restore=False)):
         faults.append(Fault("frozen_noise", "the same ε in two steps"))
+    if probe.other_q:
+        return _with_correlations(draws, noise, meaning, faults)
     if "logvar" not in cut:
         rates = [gradients(one.sum(), [draws.s])[0] for one in z] if L > 1 else [slopes["logvar"]]
         rate = torch.stack([one.flatten(1).double() for one in rates]) / noise
@@ -116,6 +118,18 @@ def wrong_draw(probe: Probe, meaning: str | None) -> tuple[list[Fault], str]:
         for n in range(7 if more else 0)
     ]
     return faults + _wrong_noise(eps, others), ""
+
+
+def _with_correlations(draws: Draws, noise: Tensor, meaning: str | None, faults: list[Fault]):
+    """Is z = μ + L ε with a standard normal ε, where L is known?"""
+    if meaning is None:
+        return faults, f"the width is not known: {draws.probe.other_q}"
+    eps = epsilon_of(noise, draws.s.detach().double(), meaning)
+    wrong = [] if faults else _wrong_noise(eps, [])
+    if any(fault.code == "noise_not_standard_normal" for fault in wrong):
+        seen = f"the ε of the draw has {wrong[0].found}, and not 0 and 1"
+        wrong = [Fault("sigma_mismatch", f"{seen}; the KL term takes it for {meaning}")]
+    return faults + wrong, ""
 
 
 def _mixes(draws: Draws, z: Tensor) -> bool:

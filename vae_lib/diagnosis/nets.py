@@ -246,7 +246,7 @@ def bounded(
             Fault("mu_bounded", f"mu lies between {low:.3g} and {high:.3g}, as after a tanh", severity="note")
         )
     low, high = s
-    if meaning and math.isfinite(low) and math.isfinite(high) and high > low:
+    if meaning in SIGMA_OF and math.isfinite(low) and math.isfinite(high) and high > low:
         if meaning in ("σ", "σ²") and low < 0:
             return faults
         with torch.no_grad():
@@ -340,10 +340,10 @@ def modes(probe: Probe) -> tuple[list[Fault], str]:
             return [Fault("eval_draw", words, severity="note")], ""
         return [], ""
     if fixed:
-        share = in_eval / s.flatten(1).detach()
+        alike = s.shape == mu.shape and (in_eval / s.flatten(1).detach()).std() < 2
         what = (
             "z = mu + sigma"
-            if (in_eval > 0).all() and share.std() < 2
+            if (in_eval > 0).all() and alike
             else "z is mu and something that is the same in each run"
         )
         return [Fault("eval_draw", f"in eval mode {what}")], ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from torch import Tensor, nn
@@ -35,13 +35,28 @@ TO_SIGMA = PASSING | set(
     "exp exp_ sqrt sqrt_ clamp clamp_ clip clamp_min clamp_max softplus abs broadcast_tensors".split()
 )
 TO_LOSS = PASSING - {"__get__"} | set(
-    "log log1p clamp clamp_ exp logsigmoid log_softmax neg permute transpose broadcast_tensors".split()
+    "log log1p clamp clamp_ exp logsigmoid log_sigmoid log_softmax "
+    "neg permute transpose broadcast_tensors".split()
 )
 COMPARING = set(
     "sub sub_ __sub__ __rsub__ mul __mul__ __rmul__ binary_cross_entropy binary_cross_entropy_with_logits "
     "mse_loss l1_loss smooth_l1_loss huber_loss cross_entropy nll_loss poisson_nll_loss gaussian_nll_loss "
     "xlogy gather kl_div eq".split()
 )
+IN_FORMULAS = (
+    (PASSING - {"__get__"})
+    | ADDING
+    | MULTIPLYING
+    | SCALING
+    | TO_LOSS
+    | set("log2 exp2 lgamma softplus sigmoid logaddexp sub rsub true_divide xlogy".split())
+)
+# The second tensor gives no numbers, only its type or its shape.
+LIKE_ANOTHER = {"type_as", "expand_as", "view_as", "reshape_as"}
+# With classes, where params have more numbers than the images; and what takes some columns of a tensor.
+OF_CLASSES = {"cross_entropy", "nll_loss", "gather"}
+PARTS = {"__getitem__", "chunk", "split", "narrow", "tanh", "log_softmax"}
+MOST_STEPS = 4
 
 
 @dataclass
@@ -75,8 +90,12 @@ class Trace(TorchFunctionMode):
         if self.keep:
             outputs = _tensors(out)
             if outputs:
-                inputs = _tensors((*args, *(kwargs or {}).values()))
-                self.ops.append(Op(region, index, getattr(func, "__name__", str(func)), inputs, outputs))
+                inputs, name = (
+                    _tensors((*args, *(kwargs or {}).values())),
+                    getattr(func, "__name__", str(func)),
+                )
+                inputs = inputs[:1] if name in LIKE_ANOTHER else inputs
+                self.ops.append(Op(region, index, name, inputs, outputs))
         elif self.births:
             if isinstance(out, Tensor):
                 if (region, index, 0) in self.births:
@@ -295,10 +314,21 @@ class Search:
 
     def draw(self) -> tuple[Tensor, Tensor | None, Tensor] | None:
         """mu, s and z, at the first sum of a tensor of the networks and of noise times another one."""
+        return next(self._draws(), None)
+
+    def layers(self) -> int:
+        """How many z are drawn, each from a mu and a σ of its own, as in several layers or in a sequence."""
+        own = {
+            id(mu) for mu, s, _ in self._draws() if s is not None and s.requires_grad and s.shape == mu.shape
+        }
+        return len(own)
+
+    def _draws(self) -> Iterator[tuple[Tensor, Tensor | None, Tensor]]:
         noisy: dict[int, Tensor | None] = dict.fromkeys(self.noise)  # noise times σ -> σ
         for number, op in enumerate(self.ops):
             if op.name == "normal" and len(op.inputs) == 2 and any(t.requires_grad for t in op.inputs):
-                return op.inputs[0], self.root(op.inputs[1], number, TO_SIGMA), op.outputs[0]
+                yield op.inputs[0], self.root(op.inputs[1], number, TO_SIGMA), op.outputs[0]
+                continue
             if len(op.inputs) < 2 and not (op.name in PASSING and op.inputs and id(op.inputs[0]) in noisy):
                 continue
             inside = [t for t in op.inputs if id(t) in noisy]
@@ -309,14 +339,13 @@ class Search:
             if op.name in PASSING:
                 noisy[id(out)] = noisy[id(inside[0])]
             elif op.name in ("addcmul", "addcmul_") and len(outside) == 2:
-                return outside[0], self.root(outside[1], number, TO_SIGMA), out
+                yield outside[0], self.root(outside[1], number, TO_SIGMA), out
             elif op.name in MULTIPLYING and outside and noisy[id(inside[0])] is None:
                 noisy[id(out)] = outside[0]
             elif op.name in ADDING and outside and out.numel() % max(1, outside[0].numel()) == 0:
                 sigma = noisy[id(inside[0])]
                 mu = self.root(outside[0], number, PASSING - {"detach"})
-                return mu, None if sigma is None else self.root(sigma, number, TO_SIGMA), out
-        return None
+                yield mu, None if sigma is None else self.root(sigma, number, TO_SIGMA), out
 
     def root(self, tensor: Tensor, before: int, through: set[str], scaling: set[str] = SCALING) -> Tensor:
         """Back from a tensor through functions of one tensor, to where it came from."""
@@ -334,15 +363,32 @@ class Search:
                 return tensor
             tensor, before = source, numbers[-1]
 
-    def params(self, z: Tensor, pixels: int) -> list[Tensor]:
-        """What depends on z and is compared with the images: the decoder's outputs."""
+    def params(self, z: Tensor, pixels: int, count: int) -> list[Tensor]:
+        """What depends on z and is compared with the images: the decoder's outputs.
+
+        A tensor made of the images that has less than half of their numbers is none to compare with, such as
+        the total counts of cells, with which their rates are multiplied. Outputs that stand in a formula with
+        others are seen when those are known: so the operations are gone through until nothing new is found.
+        """
+        found: list[Tensor] = []
+        while True:
+            more = self._compared(z, pixels, count, found)
+            after = {id(one): self._after(one) for one in more}
+            kept = [one for one in more if not any(id(one) in after[k] for k in after if k != id(one))]
+            if {id(one) for one in kept} == {id(one) for one in found}:
+                return found
+            found = kept
+
+    def _compared(self, z: Tensor, pixels: int, count: int, known_already: list[Tensor]) -> list[Tensor]:
+        """The known outputs, and those that are compared with the images or stand beside a known one."""
         of_z, of_x = {id(z)}, set(self.data)
         started = self.made.get(id(z), [0])[-1]
-        found: list[Tensor] = []
-        derived: set[int] = set()
+        found = list(known_already)
+        derived = {number for one in found for number in self._after(one)}
         for number, op in enumerate(self.ops):
             from_z = [t for t in op.inputs if id(t) in of_z]
             from_x = [t for t in op.inputs if id(t) in of_x and id(t) not in of_z]
+            whole = any(2 * t.numel() >= count * pixels or op.name in OF_CLASSES for t in from_x)
             learned = any(t.requires_grad for t in op.inputs)
             if op.name == "broadcast_tensors" and len(op.inputs) == len(op.outputs):
                 for one, out in zip(op.inputs, op.outputs, strict=True):  # each is its own
@@ -358,19 +404,57 @@ class Search:
                 continue
             known = [t for t in op.inputs if id(t) in derived]
             others = [t for t in from_z if id(t) not in derived]
-            if others and ((op.name in COMPARING and from_x) or known):
+            if others and ((op.name in COMPARING and whole) or known):
                 for other in others:
-                    root = self.root(other, number, TO_LOSS, ONE_MINUS)
-                    classes = op.name in ("cross_entropy", "nll_loss")
-                    if (classes or root.numel() % pixels == 0) and all(root is not one for one in found):
+                    root = self._before_a_formula(self.root(other, number, TO_LOSS, ONE_MINUS), of_z)
+                    if op.name not in OF_CLASSES:
+                        root = self._not_a_part(root, number, pixels, of_z)
+                        if root.numel() % pixels or 2 * root.numel() < count * pixels:
+                            continue
+                    if all(root is not one for one in found):
                         found.append(root)
                         derived |= self._after(root)
         return found
+
+    def _not_a_part(self, tensor: Tensor, before: int, pixels: int, of_z: set[int]) -> Tensor:
+        """Where only some columns are compared, as of a table of mixed kinds: the tensor that has all."""
+        for _ in range(MOST_STEPS):
+            if tensor.numel() % pixels == 0:
+                break
+            numbers = [number for number in self.made.get(id(tensor), ()) if number < before]
+            sources = [t for t in self.ops[numbers[-1]].inputs if id(t) in of_z] if numbers else []
+            if len(sources) != 1 or self.ops[numbers[-1]].name not in PARTS | IN_FORMULAS:
+                break
+            tensor, before = sources[0], numbers[-1]
+        return tensor
+
+    def _before_a_formula(self, tensor: Tensor, of_z: set[int]) -> Tensor:
+        """Where a tensor is a formula of one tensor that stands in it more than once: that one, else itself.
+
+        Such as m in ln m − ln(θ + m). The operations are followed back, the last one first, until all come
+        from one tensor.
+        """
+        ahead = {id(tensor): tensor}
+        for op in reversed(self.ops):
+            if not any(id(out) in ahead for out in op.outputs):
+                continue
+            sources = {id(t): t for t in op.inputs if id(t) in of_z}
+            if op.name not in IN_FORMULAS or not sources or (len(ahead) == 1 and len(sources) == 1):
+                return tensor
+            for out in op.outputs:
+                ahead.pop(id(out), None)
+            ahead |= sources
+            if len(ahead) == 1:
+                return next(iter(ahead.values()))
+        return tensor
 
     def _after(self, tensor: Tensor) -> set[int]:
         """All tensors computed from this one."""
         found = {id(tensor)}
         for op in self.ops:
-            if any(id(t) in found for t in op.inputs):
+            if op.name == "broadcast_tensors" and len(op.inputs) == len(op.outputs):  # each is its own
+                pairs = zip(op.inputs, op.outputs, strict=True)
+                found.update(id(out) for one, out in pairs if id(one) in found)
+            elif any(id(t) in found for t in op.inputs):
                 found.update(id(out) for out in op.outputs)
         return found

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 
@@ -189,6 +190,8 @@ class Probe:
             count = self.batch.count
         self.first_count = count
         self._locate(trace)
+        if self.not_diagonal:
+            return None
         self.first.mu, self.first.s, self.first.params = self._mu, self._s, self._params
         if fault := self._unfit(count):
             return fault
@@ -220,6 +223,7 @@ class Probe:
     def _locate(self, trace: Trace) -> None:
         """Finds the tensors mu, s, z and params of the first run, and how they are replaced in others."""
         search = Search(trace.ops, self._first_x)
+        self.layers, self.not_diagonal, self.other_q, self.not_finite = search.layers(), "", "", None
         self._mu = self._s = self._z = None
         self._params: list[Tensor] = []
         self._decode_call: Call | None = None
@@ -227,7 +231,7 @@ class Probe:
         drawn = search.draw()
         if drawn is not None and (self._mu is None or self._s is None):
             mu, s, _z = drawn
-            fitting = s is not None and s.numel() == mu.numel()
+            fitting = s is not None and (s.numel() == mu.numel() or len(s) == len(mu) == s.numel())
             if self._mu is None and fitting:
                 self._mu, self._s = mu, s
                 self._take(search, mu, "mu"), self._take(search, s, "s")
@@ -244,11 +248,24 @@ class Probe:
                 self.births[birth] = "seen z"
         self._from_decoder(search)
         if not self._params and self._z is not None:
-            self._params = search.params(self._z, self.x[0].numel())
+            self._params = search.params(self._z, self.x[0].numel(), self.first_count)
             for number, value in enumerate(self._params):
                 self._take(search, value, f"params{number}")
-            self._say("the decoder's output", self._params, "what the loss compares with the images")
+            if self._params:
+                self._say("the decoder's output", self._params, "what the loss compares with the images")
         if self._mu is None or self._s is None or not self._params:
+            if self.layers > 1:
+                self.not_diagonal = (
+                    f"z is drawn {self.layers} times in a step, each time from a mu of its own, as in a "
+                    "sequence or in several layers: only programs with one z are checked"
+                )
+                return
+            without_noise = (
+                ""
+                if search.noise
+                else ". There are no random numbers in it: a program without a Gaussian "
+                "q(z|x), such as a VQ-VAE or a plain autoencoder, has no ELBO that could be checked here"
+            )
             missing = [
                 name
                 for name, value in (("mu and logvar", self._s), ("the decoder's output", self._params))
@@ -259,7 +276,7 @@ class Probe:
                 f"{' and '.join(missing)} could "
                 'not be found in it: name the submodules, as in mu="encoder.fc_mu", '
                 'logvar="encoder.fc_logvar", '
-                'decoder="decoder" (' + self._children() + ")"
+                'decoder="decoder" (' + self._children() + ")" + without_noise
             )
 
     def _children(self) -> str:
@@ -355,13 +372,15 @@ class Probe:
         return value is not other and gradients(value.sum(), [other])[0] is not None
 
     def _by_halves(self, search: Search) -> None:
-        """One tensor of 2J numbers from the encoder, and no draw that shows its halves: mu comes first."""
+        """One tensor of 2J numbers, and no draw that shows its halves: mu comes first."""
         names = [name for name in ("encoder", "encode") if name in self.sites and self.sites[name].calls]
         for name in names:
             call = self._used(self.sites[name])
             found = adapt.float_leaves(call.out)
             if len(found) == 1 and found[0][1].ndim > 1 and found[0][1].shape[1] % 2 == 0 and plain(call.out):
                 whole = found[0][1]
+                if self._decodes_all(whole):
+                    continue
                 self._mu, self._s = whole.chunk(2, 1)
                 self.sites[name].template, self.sites[name].direct = call.out, {found[0][0]: "both"}
                 return
@@ -375,6 +394,12 @@ class Probe:
             (mu_name, self._mu), (s_name, self._s) = heads["mu"], heads["logvar"]
             self._take(search, self._mu, "mu"), self._take(search, self._s, "s")
             self.took.append(f'mu="{mu_name}", logvar="{s_name}", by their names')
+
+    def _decodes_all(self, whole: Tensor) -> bool:
+        """Does the decoder get as many numbers as the encoder returned, so that they are no halves?"""
+        sites = [self.sites[name] for name in ("decoder", "decode") if name in self.sites]
+        inputs = [value for site in sites for call in site.calls[:1] for value in call.inputs[:1]]
+        return any(value.numel() == whole.numel() for value in inputs)
 
     def _from_decoder(self, search: Search) -> None:
         site = next(
@@ -420,21 +445,25 @@ class Probe:
     def _unfit(self, count: int) -> Fault | None:
         """Outputs whose shapes do not fit, and numbers that are not finite."""
         mu, s, params, pixels = self._mu, self._s, self._params, self.x[0].numel()
-        self.not_diagonal, self.not_finite = "", None
         if mu.shape != s.shape and mu.numel() and s.numel() > mu.numel() and s.numel() % mu.numel() == 0:
             shapes = f"mu {require.shape_of(mu)}, and {require.shape_of(s)} beside it"
-            self.not_diagonal = f"q(z|x) is not a diagonal Gaussian: {shapes}"
-            return None
+            self.other_q = f"q(z|x) is not a diagonal Gaussian: {shapes}"
+        elif mu.shape != s.shape and len(s) == len(mu) == s.numel():
+            self.other_q = "q(z|x) has one σ for all latent dimensions of an image"
         z = self._decode_call.inputs[0] if self._decode_call and self._decode_call.inputs else self._z
         values = {"x": self.x, "mu": mu, "logvar": s, "params": params[0], "the loss": self.first.loss}
         bad = [name for name, value in values.items() if not torch.isfinite(value.float()).all()]
-        if bad == ["the loss"] and mu.shape == s.shape:  # perhaps an overflow: other values tell
+        if bad == ["the loss"] and (
+            mu.shape == s.shape or self.other_q
+        ):  # perhaps an overflow: other values tell
             largest = s.detach().abs().max().item()
             found = f"NaN or infinity in the loss, where logvar is up to {largest:.3g}"
             self.not_finite = Fault("not_finite", found)
         elif bad:
             return Fault("not_finite", f"NaN or infinity in {', '.join(bad)}")
-        if mu.shape != s.shape or any(value.numel() < count * pixels for value in params[:1]):
+        if (mu.shape != s.shape and not self.other_q) or any(
+            value.numel() < count * pixels for value in params[:1]
+        ):
             named = {"x": self.x[:1].expand(count, *self.x.shape[1:]), "mu": mu, "logvar": s}
             shapes = (named | ({"z": z} if z is not None else {}) | {"params": params[0]}).items()
             return Fault("shapes", ", ".join(f"{name} {require.shape_of(value)}" for name, value in shapes))
@@ -799,6 +828,8 @@ class Probe:
         rows = count * self.rows_per_image
         mu, s = (draw(rows, *self._latent_shape) for _ in range(2))
         s = 0.3 + 1.7 * torch.special.ndtr(s)  # evenly from 0.3 to 2
+        if self.other_q:  # such as a triangular matrix: what the encoder itself puts out
+            s = self._s.detach()[torch.arange(rows, device=mu.device) % len(self._s)]
         params = [draw(shape(count)) for shape in self._params_shapes]
         if (
             self.draws * self.rows_per_image > 1
@@ -808,6 +839,8 @@ class Probe:
             params = [0.05 + 0.9 * torch.sigmoid(params[0])]
         else:
             params = [1.5 * value for value in params]
+            if self.never_negative:  # perhaps rates, of which a logarithm is taken
+                params[0] = 0.05 + F.softplus(params[0])
             params[1:] = [0.3 + 1.7 * torch.special.ndtr(value / 1.5) for value in params[1:]]
         if self.coarse:
             mu, s, params = mu.bfloat16(), s.bfloat16(), [value.bfloat16() for value in params]

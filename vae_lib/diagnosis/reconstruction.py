@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vae_lib.diagnosis import adapt
 from vae_lib.diagnosis.findings import NLL_LINE, Fault
 from vae_lib.diagnosis.probe import Observation, Probe, gradients
 from vae_lib.diagnosis.terms import SHARE_THAT_MOVES, SIGMA_OF, fit, log_ratio
@@ -53,6 +54,10 @@ SWAPPED = {
     "binary_cross_entropy": lambda r, x: -r * torch.logit(x),
 }
 BYTES_FROM = 1.5  # data above this may be bytes, which the loss itself divides by 255
+SOME = 0.02  # share of the pixels that a mask leaves out, or in, at least
+LEAST_COUNTS = 6  # images from which on a dispersion of each column is told from the rest
+# What programs add to a scale so that it is not 0; looked for where a scale nearly fits.
+FLOORS, NEARLY = (1e-4, 1e-3, 1e-2), 0.1
 SAME_FACTOR = 0.01  # how far the factors of single rows may be from each other, relative
 
 
@@ -73,6 +78,7 @@ class ReconstructionTerm:
     unchecked: str = ""
     weights: Tensor | None = None
     trained: str = ""
+    remark: str = ""
 
     @property
     def with_a_scale(self) -> bool:
@@ -90,6 +96,7 @@ class Fit:
     target: Tensor
     value: float = math.nan
     weights: Tensor | None = None
+    share: float = 1.0  # of the pixels that get a gradient
 
 
 def reconstruction_term(
@@ -109,15 +116,9 @@ def reconstruction_term(
     if best is None or best.error > seen.tolerance:
         best = _other_target(probe, seen, x) or best
     if best is None or best.error > seen.tolerance:
-        first = seen.params[0]
-        unknown = "the reconstruction: its gradient is that of no likelihood known here"
-        if best is None:
-            unknown = (
-                f"the reconstruction: {first.numel() // len(x)} numbers from decode for {probe.D} pixels"
-            )
-        if likelihood is None:
-            unknown += "; name the one that is meant with likelihood="
-        return ReconstructionTerm(faults=_wrong_target(probe, seen), unchecked=unknown)
+        return ReconstructionTerm(
+            faults=_wrong_target(probe, seen), unchecked=_unknown(probe, seen, likelihood)
+        )
     if best.name in SWAPPED:
         return ReconstructionTerm(
             faults=[Fault("arguments_swapped", f"the gradient of {best.name}(x, params)")]
@@ -125,9 +126,27 @@ def reconstruction_term(
     faults = _faults_of_likelihood(probe, best, likelihood is not None)
     # Of L draws with equal weights, each row has an L-th of the factor.
     draws = probe.draws if best.weights is None else 1
+    remark = f"{100 * (1 - best.share):.0f} % of the pixels get no gradient, as under a mask"
+    remark = remark if best.share < 1 else ""
     value = math.nan if best.name in WITH_A_SCALE else best.value / draws
     return ReconstructionTerm(
-        best.factor * draws, best.name, faults, best.target, value, weights=best.weights
+        best.factor * draws, best.name, faults, best.target, value, weights=best.weights, remark=remark
+    )
+
+
+def _unknown(probe: Probe, seen: Observation, likelihood: nn.Module | None) -> str:
+    """What is said where no likelihood fits: what was seen, and what to pass."""
+    shapes = " and ".join(str(tuple(part.shape)) for part in seen.params)
+    if likelihood is None:
+        return (
+            "the reconstruction: its gradient is that of no likelihood known here; name the one that is "
+            "meant with likelihood=, a module whose log_prob(x, params) returns log p(x|z) of each image, "
+            f"where params is what the decoder returns, {shapes}"
+        )
+    name = type(likelihood).__name__
+    return (
+        f"the reconstruction: its gradient is neither that of {name} nor of another likelihood known here; "
+        f"{name}.log_prob(x, params) was asked with what the decoder returns, {shapes}"
     )
 
 
@@ -154,11 +173,15 @@ def _nearest(probe: Probe, seen: Observation, x: Tensor, likelihood: nn.Module |
         elif (
             first.numel() == flat.numel() and len(seen.params) == 2 and seen.params[1].numel() == flat.numel()
         ):
-            fits += _of_two(seen, flat, target, [(0, 1)])
+            fits += _of_two(seen, flat, target, [(0, 1), (1, 0)])
         elif len(seen.params) == 1 and first.numel() == 2 * flat.numel():
             fits += _of_two(seen, flat, target, [1, -1])
         if len(seen.params) == 1 and first.numel() > flat.numel() and first.numel() % flat.numel() == 0:
             fits += _of_classes(seen, flat, target, first.numel() // flat.numel())
+    if len(seen.params) == 1 and first.numel() == x.numel():
+        fits += _of_shares(seen, x) + _of_counts(probe, seen, x)
+    if len(seen.params) == 1 and not any(one.error < seen.tolerance for one in fits):
+        fits += _of_tokens(probe, seen, x)
     return min(fits, key=lambda one: one.error, default=None)
 
 
@@ -209,6 +232,11 @@ def _of_one_tensor(probe: Probe, seen: Observation, flat: Tensor, target: Tensor
             weighted = _weighted(probe, gradient.reshape(rows, -1), slope.reshape(rows, -1), seen.tolerance)
             if weighted is not None:
                 fits[-1] = Fit(name, weighted[1], 0.0, target, math.nan, weighted[0])
+        live = (gradient != 0).reshape(slope.shape)
+        share = live.double().mean().item()
+        if fits[-1].error > seen.tolerance and SOME < share < 1 - SOME and name not in SWAPPED:
+            factor, error = fit(gradient.reshape(slope.shape)[live], slope[live])  # a mask leaves pixels out
+            fits.append(Fit(name, factor, error, target, share=share))
     return fits
 
 
@@ -239,8 +267,19 @@ def _by_draw(probe: Probe, rows: Tensor) -> Tensor:
 
 def _of_two(seen: Observation, flat: Tensor, target: Tensor, ways: list) -> list[Fit]:
     """A mean and a scale for each pixel: from two tensors, or from halves of one along a dimension."""
+    fits = _of_two_with(seen, flat, target, ways, 0.0)
+    nearest = min((one.error for one in fits), default=math.inf)
+    for floor in FLOORS if seen.tolerance < nearest < NEARLY else ():
+        fits += _of_two_with(seen, flat, target, ways, floor)
+    return fits
+
+
+def _of_two_with(seen: Observation, flat: Tensor, target: Tensor, ways: list, floor: float) -> list[Fit]:
+    """The same, where the program adds this floor to its scale."""
     fits = []
     gradient = torch.cat([part.flatten() for part in seen.gradients[2]])
+    counted = bool(flat.min() >= 0 and flat.max() >= 2 and (flat == flat.round()).all())
+    kinds = OF_TWO | (COUNTS_OF_TWO if counted else {})
     for way in ways:
         if isinstance(way, tuple):
             r, v = (seen.params[number].reshape(len(flat), -1) for number in way)
@@ -249,25 +288,17 @@ def _of_two(seen: Observation, flat: Tensor, target: Tensor, ways: list) -> list
                 continue
             r, v = (part.reshape(len(flat), -1) for part in seen.params[0].chunk(2, way))
         for meaning, sigma_of in SIGMA_OF.items():
-            for kind, nll in (
-                ("Gaussian", lambda r, t, w: torch.log(w) + 0.5 * ((r - t) / w) ** 2),
-                ("Laplace", lambda r, t, w: torch.log(w) + (r - t).abs() / w),
-                ("Gaussian of a sigmoid", lambda r, t, w: torch.log(w) + 0.5 * ((r.sigmoid() - t) / w) ** 2),
-                (
-                    "logistic",
-                    lambda r, t, w: torch.log(w) + F.softplus((t - r) / w) + F.softplus((r - t) / w),
-                ),
-                ("discretized logistic", _discretized),
-            ):
-                usable = sigma_of(v) if meaning not in ("σ", "σ²") or (v > 0).all() else None
-                if usable is None:
+            if meaning in ("σ", "σ²") and not (v > 0).all():
+                continue
+            for kind, nll in kinds.items():
+                if kind.endswith(" of rates") and not (r > 0).all():
                     continue
-                value = nll(r, flat, usable).sum()
+                value = nll(r, flat, sigma_of(v) + floor).sum()
                 slopes = gradients(value, seen.params)
                 if any(slope is None for slope in slopes):
                     continue
                 slope = torch.cat([part.flatten() for part in slopes])
-                scale = "variance" if kind.startswith("Gaussian") else "scale"
+                scale = next((word for key, word in SCALES.items() if kind.startswith(key)), "scale")
                 fits.append(
                     Fit(f"{kind} with a {scale} for each pixel", *fit(gradient, slope), target, math.nan)
                 )
@@ -307,6 +338,90 @@ def _of_classes(seen: Observation, flat: Tensor, target: Tensor, K: int) -> list
             continue  # the classes are not those of the same pixels
         fits.append(Fit(f"categorical over {K} values", factor, error, target))
     return fits
+
+
+def _of_shares(seen: Observation, x: Tensor) -> list[Fit]:
+    """Logits of classes along one of the dimensions, and x one-hot or counts: Σ −x ln softmax(params)."""
+    fits = []
+    if (x < 0).any():
+        return fits
+    one_hot = bool(((x == 0) | (x == 1)).all())
+    for dim in range(1, seen.params[0].ndim):
+        target = x.reshape(seen.params[0].shape)
+        value = -(target * torch.log_softmax(seen.params[0], dim)).sum()
+        slope = gradients(value, seen.params)[0]
+        single = one_hot and bool((target.sum(dim) == 1).all())
+        K = target.shape[dim]
+        name = f"categorical over {K} values" if single else f"multinomial over {K} values"
+        fits.append(Fit(name, *fit(seen.gradients[2][0], slope), x, value.item()))
+    return fits
+
+
+def _of_tokens(probe: Probe, seen: Observation, x: Tensor) -> list[Fit]:
+    """Logits of K classes at each position, held against whole numbers of the batch, such as words.
+
+    These may be another tensor than the one that goes in, or the same one position later. Positions without
+    a gradient, as of padding, are left out.
+    """
+    gradient, logits = seen.gradients[2][0], seen.params[0]
+    whole = [
+        t.reshape(len(t), -1).to(logits.device)
+        for _, t in adapt.leaves(probe.batch.rows(probe.batch.count))
+        if t.ndim > 1 and len(t) == len(logits) and not t.is_floating_point()
+    ]
+    for dim in range(1, logits.ndim) if whole and logits.ndim > 2 else ():
+        K = logits.shape[dim]
+        live = (gradient != 0).any(dim)
+        p = torch.softmax(logits.detach(), dim)
+        nearest = (gradient / gradient.abs().max()).argmin(dim)
+        hot = torch.zeros_like(p).scatter_(dim, nearest.unsqueeze(dim), 1.0) * live.unsqueeze(dim)
+        factor, error = fit(gradient, (p - hot) * live.unsqueeze(dim))
+        if not error < seen.tolerance:
+            continue
+        classes, live = nearest.reshape(len(logits), -1), live.reshape(len(logits), -1)
+        n = classes.shape[1]
+        for words in whole:
+            for target in (words[:, :n], words[:, 1 : n + 1]):
+                m = target.shape[1]
+                if m >= n - 1 and not live[:, m:].any() and ((target == classes[:, :m]) | ~live[:, :m]).all():
+                    return [Fit(f"categorical over {K} values", factor, error, x)]
+    return []
+
+
+def _of_counts(probe: Probe, seen: Observation, x: Tensor) -> list[Fit]:
+    """A negative binomial whose rates, log-rates or logits are decoded, with a dispersion θ of each column.
+
+    For a rate m its gradient g is a θ (m − x) / (m (θ + m)): so (m − x)/m is g times a linear function of m,
+    with 1/a at m = 0 and a slope of each column. For logits l it is a (θ + x) sigmoid(l) − a x.
+    """
+    rows = x.reshape(len(x), -1).double()
+    if len(rows) < LEAST_COUNTS or rows.min() < 0 or rows.max() < 2 or (rows != rows.round()).any():
+        return []
+    g = seen.gradients[2][0].detach().double().reshape(rows.shape)
+    r = seen.params[0].detach().double().reshape(rows.shape)
+    fits = []
+    rates = [("negative binomial of log-rates", r.exp(), g / r.exp())]
+    if probe.decode_range[0] >= 0 and (r > 0).all():
+        rates.append(("negative binomial of rates", r, g))
+    for name, m, slope in rates:
+        inverse, of_column, error = _common((m - rows) / m, slope, slope * m)
+        if inverse and (of_column / inverse > 0).all():
+            fits.append(Fit(name, 1 / inverse, error, x))
+    p = torch.sigmoid(r)
+    factor, of_column, error = _common(g, -rows * (1 - p), p)
+    if factor and (of_column / factor > 0).all():
+        fits.append(Fit("negative binomial of logits", factor, error, x))
+    return fits
+
+
+def _common(y: Tensor, one: Tensor, other: Tensor) -> tuple[float, Tensor, float]:
+    """The least squares of y = A one + S other, A for all, S for each column; and the relative error."""
+    square = (other**2).sum(0).clamp_min(1e-300)
+    rest = lambda v: v - (v * other).sum(0) / square * other  # noqa: E731
+    a, b = rest(y), rest(one)
+    A = ((a * b).sum() / (b**2).sum().clamp_min(1e-300)).item()
+    S = ((y - A * one) * other).sum(0) / square
+    return A, S, ((a - A * b).norm() / y.norm()).item()
 
 
 def _increases(x: Tensor, classes: Tensor) -> bool:
@@ -363,6 +478,31 @@ def _is_made_from(t: Tensor, x: Tensor) -> bool:
         return False
     together = torch.corrcoef(torch.stack([x, t]))[0, 1]
     return bool(together > 0.4)
+
+
+def _negative_binomial(m: Tensor, x: Tensor, theta: Tensor) -> Tensor:
+    """Minus the log-probability of counts x, of a negative binomial with mean m and dispersion θ."""
+    both = torch.log(theta + m)
+    constant = torch.lgamma(theta) - torch.lgamma(x + theta)
+    return constant + theta * (both - torch.log(theta)) + x * (both - torch.log(m))
+
+
+# Minus the log-likelihood of x with two numbers for each pixel, r and the scale w.
+OF_TWO = {
+    "Gaussian": lambda r, t, w: torch.log(w) + 0.5 * ((r - t) / w) ** 2,
+    "Laplace": lambda r, t, w: torch.log(w) + (r - t).abs() / w,
+    "Gaussian of a sigmoid": lambda r, t, w: torch.log(w) + 0.5 * ((r.sigmoid() - t) / w) ** 2,
+    "logistic": lambda r, t, w: torch.log(w) + F.softplus((t - r) / w) + F.softplus((r - t) / w),
+    "discretized logistic": _discretized,
+}
+COUNTS_OF_TWO = {
+    "negative binomial of rates": _negative_binomial,
+    "negative binomial of log-rates": lambda r, t, w: _negative_binomial(r.exp(), t, w),
+    "negative binomial of logits": lambda r, t, w: (
+        torch.lgamma(w) - torch.lgamma(t + w) + w * F.softplus(r) + t * F.softplus(-r)
+    ),
+}
+SCALES = {"Gaussian": "variance", "negative binomial": "dispersion"}
 
 
 # What is wrong with it

@@ -112,6 +112,8 @@ class Diagnosis:
             return f"{count} thing{'s are' if count > 1 else ' is'} wrong: {codes}"
         weight = "" if self.beta is None else f", β = {self.beta:.3g}"
         what = f"{self.likelihood}{weight}" if self.likelihood else ""
+        if len(self.open) == len(CHECKS):
+            return "nothing could be checked"
         if self.open or (self.unchecked and not self.checks):
             rest = (
                 f"not all could be checked; in the rest nothing wrong was found{': ' if what else ''}{what}"
@@ -125,16 +127,19 @@ class Diagnosis:
         right = [check.name for check in self.checks if check.status == "right"]
         if right:
             lines.append(folded(f"right: {', '.join(right)}"))
-        lines += [
-            folded(f"open: {check.name}, because {check.because}")
-            for check in self.checks
-            if check.status == "open"
-        ]
+        open_ = [check for check in self.checks if check.status == "open"]
+        for why in dict.fromkeys(check.because for check in open_):
+            names = ", ".join(check.name for check in open_ if check.because == why)
+            lines.append(folded(f"open: {names}, because {why}"))
         if not self.checks:
             lines += [folded(f"not checked: {text}") for text in self.unchecked]
         if self.weight:
             lines.append(folded(f"weight: {self.weight}"))
         lines += [folded(remark) for remark in self.remarks]
+        if self.runs:
+            lines.append(
+                f"your step was run {self.runs} times" if self.runs > 1 else "your step was run once"
+            )
         return "\n".join(lines)
 
     __repr__ = __str__

@@ -114,6 +114,8 @@ def kl_term(
     in_mu, in_s, _ = seen.gradients
     if not in_mu.any() and not in_s.any():
         return KLTerm(faults=[_absent(probe, seen)])
+    if probe.other_q:
+        return _of_other_q(probe, seen, unit)
     fits = _fits(seen, weights)
     (meaning, estimated), (b, error) = min(fits.items(), key=lambda item: item[1][1])
     if error > seen.tolerance and probe.batch.count and (in_mu == 0).any():
@@ -130,6 +132,52 @@ def kl_term(
         return KLTerm(b, meaning, [Fault("kl_sign", f"{b / unit:.3g} times these")], estimated)
     faults = [] if estimated else _near_the_prior(probe, seen, b, meaning)
     return KLTerm(b, meaning, faults, estimated)
+
+
+# Meanings of the encoder's second output where q is a Gaussian with correlations: a matrix for each image.
+FACTOR, COVARIANCE = "L of the covariance L Lᵀ", "the covariance"
+
+
+def epsilon_of(noise: Tensor, s: Tensor, meaning: str) -> Tensor:
+    """ε of z − μ = L ε, or of σ ε, (L, B, J)."""
+    if meaning in SIGMA_OF:
+        return noise / SIGMA_OF[meaning](s)
+    L = s if meaning == FACTOR else torch.linalg.cholesky(s)
+    return torch.linalg.solve_triangular(L, noise.movedim(0, -1), upper=False).movedim(-1, 0)
+
+
+def kl_of_matrix(mu: Tensor, s: Tensor, meaning: str) -> Tensor:
+    """The KL divergence to N(0, I) of a Gaussian with correlations, (B,)."""
+    if meaning == FACTOR:
+        trace, logdet = (s**2).sum((1, 2)), 2 * s.diagonal(dim1=1, dim2=2).abs().log().sum(1)
+    else:
+        trace, logdet = s.diagonal(dim1=1, dim2=2).sum(1), torch.logdet(s)
+    return 0.5 * ((mu**2).sum(1) + trace - mu.shape[1] - logdet)
+
+
+def _of_other_q(probe: Probe, seen: Observation, unit: float) -> KLTerm:
+    """The KL term where q is no diagonal Gaussian: with a matrix for each image, else its part in mu."""
+    in_mu, in_s, _ = seen.gradients
+    if seen.s.shape[1:] == (probe.J, probe.J) and seen.mu.ndim == 2:
+        lower = not torch.triu(seen.s.detach(), 1).any()
+        meaning = FACTOR if lower else COVARIANCE
+        wanted = torch.autograd.grad(kl_of_matrix(seen.mu, seen.s, meaning).sum(), [seen.mu, seen.s])
+        b, error = fit(torch.cat([in_mu.flatten(), in_s.flatten()]), torch.cat([w.flatten() for w in wanted]))
+        if error < seen.tolerance:
+            faults = [Fault("kl_sign", f"{b / unit:.3g} times these")] if b < 0 else []
+            return KLTerm(b, meaning, faults)
+    for meaning in SIGMA_OF if seen.s.numel() == len(seen.mu) and seen.mu.ndim == seen.s.ndim == 2 else ():
+        wanted = torch.autograd.grad(kl_of(seen.mu, seen.s, meaning).sum(), [seen.mu, seen.s])
+        b, error = fit(torch.cat([in_mu.flatten(), in_s.flatten()]), torch.cat([w.flatten() for w in wanted]))
+        if error < seen.tolerance:
+            faults = [Fault("kl_sign", f"{b / unit:.3g} times these")] if b < 0 else []
+            return KLTerm(b, meaning, faults)
+    b, error = fit(in_mu, seen.mu)
+    if error < seen.tolerance and b > 0:
+        return KLTerm(
+            b, None, open=f"{probe.other_q}; its gradient in mu is right, that beside it is not known"
+        )
+    return KLTerm(open=probe.other_q)
 
 
 def _absent(probe: Probe, seen: Observation) -> Fault:
@@ -204,7 +252,7 @@ def _unknown(probe: Probe, seen: Observation, weights: Tensor | None, unit: floa
         )
     coupled = _coupled(probe, seen)
     if coupled:
-        return KLTerm(aim=coupled, faults=[Fault("other_objective", coupled)], open=f"{coupled}")
+        return KLTerm(aim=coupled, faults=[Fault("other_objective", coupled)], open=f"the loss has {coupled}")
     if seen.random:
         width = _prior_of_estimate(seen)
         if width is not None:
@@ -218,10 +266,10 @@ def _unknown(probe: Probe, seen: Observation, weights: Tensor | None, unit: floa
         text = (
             f"a KL divergence to N({mean}, {variance})"
             if mean and variance
-            else "a KL divergence to a prior of its own for each"
+            else "a KL divergence to another prior than N(0, I)"
         )
         if learned:
-            return KLTerm(b, meaning, [Fault("other_objective", f"{text}: {learned}")], aim="another prior")
+            return KLTerm(b, meaning, [Fault("other_objective", f"{text}: {learned}")])
         return KLTerm(b, meaning, [Fault("kl_formula", f"that of {text}")], aim="another prior")
     if not in_s.any() and _value_moves(probe, seen, 1):
         return KLTerm(
@@ -268,6 +316,9 @@ def _coupled(probe: Probe, seen: Observation) -> str:
     if probe.J > 1:
         flat = moved((slice(None), 0)).reshape(len(seen.mu), seen.mu.shape[1], -1)
         if flat[:, 1:].any():
+            if probe.layers > 1:
+                times = f"z is drawn {probe.layers} times, each from a mu of its own"
+                return f"a KL term of several layers, as {times}"
             return (
                 "a term that couples the latent dimensions, as a flow or a prior of several components does"
             )

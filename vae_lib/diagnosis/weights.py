@@ -72,8 +72,10 @@ def weight(
     wide = "" if known else _too_wide(reconstruction, scale, averages)
     narrow = "" if known else _too_narrow(probe, reconstruction, scale, averages)
     per_pixel = D > 1 and near(averages.factor_of_nll * D, 1, 2)
-    if per_pixel and (known or (wide and not near(averages.factor_of_kl * D, 1))):
-        # With a scale, a mean may be a choice; or the whole loss may be per pixel, which changes nothing.
+    latents = averages.latents_averaged if averages.kl_over_latents else 1
+    plain_kl = near(averages.factor_of_kl * latents / beta, 1, 2, 0.5)
+    if per_pixel and (known or (wide and plain_kl)):
+        # With a scale, a mean may be a choice; and beside a KL term with a factor, D is not the net one.
         causes["pixel_mean"] = D
         said["pixel_mean"] = (found,) if known else (f"{found}: {wide}", WITH_A_SCALE[name][2])
     n = averages.latents_averaged
