@@ -700,7 +700,7 @@ FAULTS: list[Fault] = [
     ),
     *in_file(
         "vae_lib/explorers/train.js",
-        "tests/site/test_train.py",
+        "tests/site/test_train_card.py",
         ("this.#seen = entry.isIntersecting;", "this.#seen = true;"),
         ("if (!session.running) this.#send();", "if (session.running) this.#send();"),
     ),
