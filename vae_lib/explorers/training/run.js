@@ -70,7 +70,7 @@ export class Run {
   }
 
   /**
-   * Trains for so many milliseconds, and gives the epochs that ended. It may stop within a step.
+   * Trains for so many milliseconds or to the end of an epoch, and gives the epoch that ended. It may stop within a step.
    * @param {number} milliseconds
    */
   advance(milliseconds) {
@@ -82,6 +82,7 @@ export class Run {
       if (done && value.ended) {
         const { epoch, loss, reconstruction, kl } = value;
         finished.push({ epoch, loss, reconstruction, kl });
+        break; // what is measured now belongs to this epoch
       }
       if (performance.now() >= end) break;
     }
