@@ -110,7 +110,7 @@ SEARCHES = {
     "ε": "03_elbo",  # only in formulas there
     "collapse": "08_training",
     "loss NaN after a few epochs": "questions",
-    "blurry": "questions",
+    "Stable Diffusion": "questions",
 }
 
 
