@@ -97,7 +97,7 @@ export const explorer = {
   draw(picture, state, n, cache) {
     const { color, narrow, width } = picture;
     const { codes, decoder, parts } = cache.now;
-    const { plane, at, circles, hold } = planeOf(picture, Math.min(290, narrow ? width - 60 : width / 2), 4.4);
+    const { plane, at, circles, hold } = planeOf(picture, Math.min(290, narrow ? width - 60 : width / 2), 5);
     plane.inside(() => {
       for (const [a, b, s, t] of codes) drawOval(picture, around([a, b], [s, t]).map(at), 1);
       circles();

@@ -14,7 +14,7 @@ from vae_lib.explorers.shared.base import Explorer, Slider
 from vae_lib.models import VAE
 
 MODELS, IMAGES = 5, 160  # numbers of trained models, and of images whose codes are shown
-CORNERS = [[-1, -1], [-1, 1], [1, -1], [1, 1]]  # ε whose mean over a square is exact for up to third powers
+CORNERS = [[-1, -1], [-1, 1], [1, -1], [1, 1]]  # ε: their mean is exact for a polynomial of degree 3
 
 
 def pack(models: Mapping[float, VAE], x: Tensor, y: Tensor) -> dict:
@@ -49,8 +49,8 @@ def split(mu: Tensor, sigma: Tensor, eps: Tensor) -> Tensor:
 class AggregatedPosterior(Explorer):
     """The codes of 160 images as a mixture of Gaussians, q(z), beside the prior, for five β.
 
-    Everything in nats. `log_p` and `log_q` are the logarithms of p(z) and q(z) at the point one holds. The mean
-    `kl` of the images is `mutual_information` + `total_correlation` + `marginal_kl` (10.3), measured at the four
+    Everything in nats. `log_p` and `log_q` are log p(z) and log q(z) at the point one holds. The mean `kl` of
+    the images is `mutual_information` + `total_correlation` + `marginal_kl` (10.3), measured at the four
     points (±1, ±1) of ε. There the sum is the mean of (4.5) exactly, and each part nearly what draws give.
 
     Traits: `model`, counted from 1 in the order of β; `z_1` and `z_2`, the point.
@@ -87,9 +87,10 @@ class AggregatedPosterior(Explorer):
         log_q = Normal(mu, sigma).log_prob(z).sum(1).logsumexp(0) - math.log(IMAGES)
         corners = torch.tensor(CORNERS, dtype=torch.float64)
         parts = torch.stack([split(mu, sigma, eps.expand_as(mu)) for eps in corners]).mean(0)
+        names = ("mutual_information", "total_correlation", "marginal_kl")
         return {
             "log_p": Normal(0.0, 1.0).log_prob(z).sum().item(),
             "log_q": log_q.item(),
             "kl": parts.sum().item(),
-            **dict(zip(("mutual_information", "total_correlation", "marginal_kl"), parts.tolist(), strict=True)),
+            **dict(zip(names, parts.tolist(), strict=True)),
         }
