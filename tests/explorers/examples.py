@@ -9,6 +9,8 @@ import torch
 
 from vae_lib import datasets, gallery
 from vae_lib.explorers import EXPLORERS
+from vae_lib.explorers import aggregated_posterior as aggregated
+from vae_lib.explorers.aggregated_posterior import IMAGES
 from vae_lib.explorers.latent import SNAPSHOTS
 from vae_lib.explorers.rate_distortion import pack
 from vae_lib.explorers.shared import network
@@ -39,6 +41,17 @@ def images_and_labels() -> tuple[torch.Tensor, torch.Tensor]:
     """The test images of the digits."""
     digits = datasets.load_digits()
     return digits.x_test, digits.y_test
+
+
+@functools.cache
+def aggregated_posterior() -> dict:
+    """Smaller models than those of chapter 10, trained with the same five β."""
+    torch.set_num_threads(1)
+    digits, models = datasets.load_digits(binarize=True), {}
+    for beta in (0.1, 0.5, 1.0, 2.0, 4.0):
+        models[beta] = VAE(64, 2, hidden=(12,), seed=0)
+        fit(models[beta], digits.x_train[:500], epochs=20, batch_size=64, lr=0.01, beta=beta, progress=False)
+    return aggregated.pack(models, digits.x_test[:IMAGES], digits.y_test[:IMAGES])
 
 
 def rate_distortion() -> dict:

@@ -330,6 +330,26 @@ def rate_distortion(words, state, n):
     words.take("The dashed line through the point has the slope of that price.")
 
 
+def aggregated_posterior(words, state, n):
+    beta, *parts = words.take(
+        "With β = # the mean KL is # nats: # tell the images apart, # are total correlation and "
+        "# marginal KL. "
+    )
+    keys = ("kl", "mutual_information", "total_correlation", "marginal_kl")
+    assert float(beta) == DATA["aggregated_posterior"]()["betas"][state["model"] - 1]
+    assert all(says(text, n[key]) for key, text in zip(keys, parts, strict=True))
+    at = words.take("At z = (#, #) log p(z) is # and log q(z) #: ")
+    values = [state["z_1"], state["z_2"], n["log_p"], n["log_q"]]
+    assert all(says(text, value) for text, value in zip(at, values, strict=True))
+    verdict = words.one_of(
+        "samples come here, codes hardly do.",
+        "codes lie here, samples hardly come.",
+        "samples come about as often as codes.",
+    )
+    apart = n["log_q"] - n["log_p"]
+    assert verdict.startswith("codes") == (apart > 2) and verdict.endswith("do.") == (apart < -2)
+
+
 def which_bug(words, state, n):
     runs = DATA["which_bug"]()["cases"]
     run = runs[state["case"] - 1]
@@ -410,6 +430,7 @@ IN_THE_PICTURE = {
         "score function: variance #": lambda n: [n["score_variance"]],
         "with baseline: variance #": lambda n: [n["baseline_variance"]],
     },
+    "aggregated_posterior": {"mean KL # nats": lambda n: [n["kl"]]},
     "latent": {
         "test mean: # + # = #": lambda n: [-n["mean_reconstruction"], n["mean_kl"], -n["mean_elbo"]],
     },

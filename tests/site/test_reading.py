@@ -3,6 +3,7 @@
 import os
 import re
 from types import SimpleNamespace
+from urllib.parse import urlencode
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -26,7 +27,7 @@ INSIDE = """element => { const { top, bottom } = element.getBoundingClientRect()
 @pytest.mark.parametrize("mode", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 375])
 def test_first_screen_says_what_this_is(width, mode, served, tab):
-    """Two sentences, four doors and the beginning of the explorer, before anything is scrolled."""
+    """Two sentences, five doors and the beginning of the explorer, before anything is scrolled."""
     page = tab(f"{served}{LANDING}.html", width, mode)
     first = page.locator("article h1 + p")
     sentences = re.findall(r"[^.]+\.", first.inner_text())
@@ -52,13 +53,14 @@ def test_first_screen_says_what_this_is(width, mode, served, tab):
         ("Read", CHAPTERS[0]),
         ("Run", "#run-it"),
         ("Check", "book/is_my_loss_right"),
+        ("Ask", "book/questions"),
         ("Teach", "#teach-with-it"),
     ],
 )
 def test_the_whole_door_is_a_link(door, target, served, tab):
     """The whole card is the link, not its first word alone."""
     page = tab(f"{served}{LANDING}.html")
-    page.locator(".doors li").filter(has_text=door).click(position={"x": 200, "y": 60})
+    page.locator(".doors li").filter(has_text=door).click(position={"x": 160, "y": 60})
     page.wait_for_load_state()
     if target.startswith("#"):
         assert page.url.endswith(target)
@@ -107,6 +109,8 @@ SEARCHES = {
     "ELBO": "03_elbo",
     "ε": "03_elbo",  # only in formulas there
     "collapse": "08_training",
+    "loss NaN after a few epochs": "questions",
+    "Stable Diffusion": "questions",
 }
 
 
@@ -132,6 +136,21 @@ def test_search_finds(query, way, html, served, tab):
         assert "\\" not in quoted, "formulas as they are read, not as they are typed"
     page.wait_for_load_state("networkidle")
     assert wrong == []
+
+
+def test_search_finds_each_question(html, served, tab):
+    """Typed as it stands on the page, a question leads to its own answer."""
+    page = tab(f"{served}search.html")
+    sections = parsed(html / "book/questions.html").select("section:has(> h3)")
+    assert len(sections) >= 20
+    missed = []
+    for section in sections:
+        question = section.h3.get_text().removesuffix("#")
+        page.goto(f"{served}search.html?{urlencode({'q': question})}")
+        page.locator("p.search-summary").filter(has_text="finished").wait_for()
+        if not page.locator(f"#search-results a[href$='book/questions.html#{section['id']}']").count():
+            missed.append(question)
+    assert missed == []
 
 
 # The page for addresses that do not exist

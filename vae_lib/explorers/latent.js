@@ -1,12 +1,12 @@
 import { minus } from "./shared/format.js";
 import { klToStandardNormal, sigmoid } from "./shared/formulas.js";
+import { DASHED, around, bytes, drawOval, drawTile, layersOf, perceptron, planeOf } from "./shared/network.js";
 import { normals, work } from "./shared/random.js";
 
+/** @import { Layers, Vector } from "./shared/network.js" */
 /** @import { Panel, Picture } from "./shared/picture.js" */
-/** @import { Explorer, Line, Output, Point } from "./shared/types.d.ts" */
+/** @import { Explorer, Output, Point } from "./shared/types.d.ts" */
 /** @typedef {{ drawing: number[], image: number, snapshot: number, z_1: number, z_2: number, seed: number }} State */
-/** @typedef {ArrayLike<number> & Iterable<number>} Vector */
-/** @typedef {Float64Array[]} Layers  weights and biases of two layers: W, b, V, c */
 /** @typedef {{ encoder: Layers, decoder: Layers }} Network */
 /** @typedef {{ seed?: number, done: number, reconstruction: number, kl: number }} Sums  over the test images */
 /** @typedef {Network & Sums & { places: Float64Array, placed: number, decoded?: Record<number, Float64Array[]> }} Model */
@@ -19,19 +19,6 @@ import { normals, work } from "./shared/random.js";
 /** @typedef {ReturnType<typeof numbers>} Terms */
 
 const D = 64;
-/** @param {string} text */
-const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-
-/**
- * A layer's outputs for the inputs x: Wx + b, W row by row.
- * @type {(W: Float64Array, b: Float64Array, x: Vector) => Float64Array}
- */
-const linear = (W, b, x) => b.map((sum, i) => {
-  for (let j = 0, at = i * x.length; j < x.length; j++) sum += W[at + j] * x[j];
-  return sum;
-});
-/** @type {(layers: Layers, x: Vector) => Float64Array} */
-const perceptron = ([W, b, V, c], x) => linear(V, c, linear(W, b, x).map((v) => Math.max(0, v)));
 /** @param {Float64Array} values */
 const total = (values) => values.reduce((sum, v) => sum + v, 0);
 
@@ -64,9 +51,8 @@ function forward({ encoder, decoder }, x, eps) {
  * @returns {Model}
  */
 function unpacked(weights, count) {
-  const layers = weights.map(([step, text]) => Float64Array.from(new Int16Array(bytes(text).buffer), (v) => v * step));
   const places = new Float64Array(2 * count);
-  return { encoder: layers.slice(0, 4), decoder: layers.slice(4), places, placed: 0, done: 0, reconstruction: 0, kl: 0 };
+  return { ...layersOf(weights), places, placed: 0, done: 0, reconstruction: 0, kl: 0 };
 }
 
 /** @type {(state: { image: number, drawing?: number[] }, cache: Cache) => number[]} */
@@ -139,19 +125,6 @@ const named = ({ image }, { labels }) => {
 
 // The plane of z₁ and z₂
 
-/** @type {Line} */
-const DASHED = { width: 1.5, dash: [6, 4] };
-/**
- * @param {Vector} center
- * @param {Vector} radii
- */
-const around = ([a, b], [r, s]) => Array.from({ length: 49 }, (_, i) =>
-  [a + r * Math.cos((i * Math.PI) / 24), b + s * Math.sin((i * Math.PI) / 24)]);
-/** @type {(picture: Picture, points: Vector[]) => void} */
-const drawOval = (picture, points) => {
-  picture.fill(points, picture.color.approximate, 0.25);
-  picture.stroke(points, picture.color.approximate);
-};
 /** @type {(picture: Picture, place: Vector) => void} */
 const drawSquare = (picture, [a, b]) => picture.rect(a - 5, b - 5, a + 5, b + 5, picture.color.approximate);
 
@@ -176,16 +149,12 @@ function drawDecoded(picture, plane, model) {
   picture.images(images, Math.floor(step) - 2, picture.color.ink, picture.narrow ? 0.13 : 0.2);
 }
 
-/** @type {(picture: Picture, cache: Cache) => Panel} */
+/** @type {(picture: Picture, cache: Cache) => ReturnType<typeof planeOf>} */
 function drawPlane(picture, cache) {
   const { data, now } = cache;
-  const { color, width, height } = picture;
-  const side = sideOf(picture);
-  const plane = picture.panel({
-    left: 34, right: width - 34 - side, top: 24, bottom: height - 24 - side, x: [-3.3, 3.3], y: [-3.3, 3.3], ylabel: "z₂",
-  });
-  picture.text(plane.right + 5, plane.bottom, "z₁", color.muted);
-  const at = (/** @type {Vector} */ [a, b]) => /** @type {Point} */ ([plane.x(a), plane.y(b)]);
+  const { color } = picture;
+  const shown = planeOf(picture, sideOf(picture), 3.3);
+  const { plane, at } = shown;
   // The plane of another snapshot stays until every image has its place in the new one.
   if (!cache.plane || now.model.placed === data.labels.length) cache.plane = now.model;
   const { places, placed } = cache.plane;
@@ -196,16 +165,14 @@ function drawPlane(picture, cache) {
       spots.forEach(([a, b], i) =>
         picture.text(a, b, data.labels[i], color[`class-${data.labels[i]}`], "center", 0));
     });
-    for (const r of [1, 2]) picture.stroke(around([0, 0], [r, r]).map(at), color.prior, DASHED);
+    shown.circles();
     drawOval(picture, around(now.mu, now.sigma).map(at));
     picture.dot(...at(now.mu), color.approximate, 3);
     picture.stroke([at(now.eps), at(now.sample)], color.ink, { width: 1.3 });
     picture.dot(...at(now.eps), color.prior, 5);
     drawSquare(picture, at(now.sample));
   });
-  picture.pick = (a, b) => (a < plane.left || a > plane.right || b < plane.top || b > plane.bottom
-    ? null : { z_1: plane.atX(a), z_2: plane.atY(b) });
-  return plane;
+  return shown;
 }
 
 /** @type {(picture: Picture, row: number) => void} */
@@ -231,17 +198,6 @@ function drawKey(picture, row) {
 }
 
 // The images, and the loss
-
-/**
- * An image of 8×8 pixels below the first of the wordings that is no wider.
- * @type {(picture: Picture, left: number, top: number, size: number, words: string[], color: string,
- *   strengths: Float64Array) => void}
- */
-function drawTile(picture, left, top, size, words, color, strengths) {
-  picture.text(left, top - 11, picture.fitting(size, ...words), color);
-  picture.images([[left, top, strengths]], size, color);
-  picture.frame(left, top, left + size, top + size, picture.color.muted);
-}
 
 /**
  * Four images beside the plane, or below it, and a scale; returns where the next thing can be drawn. The control of
@@ -341,7 +297,7 @@ export const explorer = {
   draw(picture, state, n, cache) {
     const { color, narrow, width } = picture;
     const { data, now } = cache;
-    const plane = drawPlane(picture, cache);
+    const { plane, hold } = drawPlane(picture, cache);
     const row = plane.bottom + 34;
     drawKey(picture, row);
     const left = narrow ? 6 : plane.right + 38;
@@ -352,7 +308,6 @@ export const explorer = {
       [[first, color.likelihood], ["+ KL ", color.approximate], ["= loss in nats", color.ink]]);
     drawBar(picture, left, bars + 20, room, named(state, data), [now.reconstruction, now.kl]);
     if (n) drawBar(picture, left, bars + 57, room, "test mean", [n.mean_reconstruction, n.mean_kl]);
-    picture.handle(plane.x(state.z_1), plane.y(state.z_2), color.likelihood, "xy",
-      (x, y) => ({ z_1: plane.atX(x), z_2: plane.atY(y) }));
+    hold(state.z_1, state.z_2);
   },
 };

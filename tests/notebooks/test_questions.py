@@ -1,0 +1,47 @@
+"""The page of questions: short answers, each with a number that a linked cell prints."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+
+import pytest
+from bookfiles import BOOK, Notebook
+from test_numbers import claims, numbers, was_printed
+
+PAGE = (BOOK / "questions.md").read_text(encoding="utf8")
+QUESTIONS = dict(re.findall(r"^### (.+)\n\n((?:.+\n)+)", PAGE, re.M))
+LINK = re.compile(r"\[([^\]]+)\]\((\w+\.ipynb)#cell-id=([\w-]+)\)")
+each_question = pytest.mark.parametrize("question", QUESTIONS)
+
+
+def test_every_question_has_one_answer():
+    assert len(QUESTIONS) >= 20
+    assert len(QUESTIONS) == PAGE.count("\n### ")
+    texts = re.split(r"^##.*", PAGE, flags=re.M)[1:]
+    assert {len(text.strip().split("\n\n")) for text in texts} == {1}, "an answer is one paragraph"
+
+
+@each_question
+def test_answer_has_at_most_five_lines(question: str):
+    """A line of the page holds about 80 characters; of a link only its text is seen."""
+    text = re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", " ".join(QUESTIONS[question].split()))
+    assert len(textwrap.wrap(text, 80)) <= 5
+
+
+@each_question
+def test_numbers_of_an_answer_were_printed_by_the_cells_that_it_links(question: str):
+    answer = QUESTIONS[question]
+    links = LINK.findall(answer)
+    assert links, "no link to a cell"
+    printed: set[float] = set()
+    for _, file, cell_id in links:
+        notebook = Notebook(BOOK / file)
+        notebook.cells = [cell for cell in notebook.cells if cell.id == cell_id]
+        assert notebook.cells, f"{file} has no cell {cell_id}"
+        shown = numbers(notebook.output)
+        assert shown, f"{cell_id} prints no number"
+        printed |= shown
+    assert [number for number, _ in claims(answer) if not was_printed(number, printed)] == []
+    prose = re.sub(r"`[^`]*`|\[[^\]]*\]\([^)]*\)|\[[^\]]*\]", " ", answer)
+    assert any(number in printed for number in numbers(prose) - {0, 1, 2}), "no number that shows it"
