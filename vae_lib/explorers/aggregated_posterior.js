@@ -118,8 +118,8 @@ export const explorer = {
       if (k) picture.hatched(from, bar, end, bar + 16, color.approximate, k / 2);
       else picture.rect(from, bar, end, bar + 16, color.approximate);
     });
-    ["full: mutual information", "light: total correlation", "dark: marginal KL"].forEach((words, k) =>
-      picture.text(left, bar + 30 + 18 * k, words, color.approximate));
+    ["full: mutual information", "light: total correlation", "dark: marginal KL"].forEach((line, k) =>
+      picture.text(left, bar + 30 + 18 * k, line, color.approximate));
     hold(state.z_1, state.z_2);
   },
 };
