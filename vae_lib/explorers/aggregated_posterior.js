@@ -67,7 +67,7 @@ function numbers({ model, z_1, z_2 }, cache) {
 /** @type {Explorer<State, Terms, Cache>} */
 export const explorer = {
   height: 360,
-  narrow: 544,
+  narrow: 580,
   room: 260,
   outputs: [
     { name: "log_p", label: "log p(z) at your z", unit: "nats", color: "prior" },
@@ -105,8 +105,9 @@ export const explorer = {
     const [left, top, size] = narrow ? [8, plane.bottom + 48, 104] : [plane.right + 46, 44, 132];
     drawTile(picture, left, top, size, ["x′ at your z"], color.ink, perceptron(decoder, [state.z_1, state.z_2]).map(sigmoid));
     const [key, row] = narrow ? [left + size + 14, top + 6] : [left, top + size + 22];
-    picture.text(key, row, "dashed: p(z), radius 1, 2", color.prior);
-    picture.text(key, row + 19, "ellipses: q(z|x), μ and σ", color.approximate);
+    const words = width - key - 8;
+    picture.text(key, row, picture.fitting(words, "dashed: p(z), radius 1, 2", "dashed: p(z)"), color.prior);
+    picture.text(key, row + 19, picture.fitting(words, "ellipses: q(z|x), μ and σ", "ellipses: q(z|x)"), color.approximate);
     const bar = top + size + (narrow ? 34 : 86);
     const room = width - left - 10;
     picture.text(left, bar - 12, `mean KL ${n.kl.toFixed(2)} nats`);
@@ -117,9 +118,8 @@ export const explorer = {
       if (k) picture.hatched(from, bar, end, bar + 16, color.approximate, k / 2);
       else picture.rect(from, bar, end, bar + 16, color.approximate);
     });
-    picture.text(left, bar + 30, "full: mutual information", color.approximate);
-    picture.text(left, bar + 48,
-      picture.fitting(room, "hatched: total correlation, marginal KL", "hatched: mismatch"), color.approximate);
+    ["full: mutual information", "light: total correlation", "dark: marginal KL"].forEach((line, k) =>
+      picture.text(left, bar + 30 + 18 * k, line, color.approximate));
     hold(state.z_1, state.z_2);
   },
 };
