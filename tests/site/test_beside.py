@@ -22,7 +22,8 @@ PLACES = """() => [...document.querySelectorAll(".beside")].map((beside) => {
 LEFT, TOP, RIGHT, BOTTOM = range(4)
 # Scrolls until the last line of the text of a figure appears; a short text further, to where one reads.
 READ_ON = """(k) => {
-  const beside = document.querySelectorAll(".beside")[k], last = beside.lastElementChild.lastElementChild;
+  const beside = document.querySelectorAll(".beside")[k];
+  const last = [...beside.querySelectorAll(":scope > :not(.figure-beside) > *")].pop();
   const below = last.getBoundingClientRect().bottom - 0.9 * innerHeight;
   scrollTo(0, scrollY + Math.max(below, beside.getBoundingClientRect().top - 200));
 }"""
@@ -74,6 +75,8 @@ def test_a_figure_stays_in_sight_beside_its_text(name, chapter):
             assert 60 <= place["characters"] <= 75, width
             assert max(before[RIGHT], after[RIGHT]) < card[LEFT]
             assert 528 <= card[RIGHT] - card[LEFT] and card[RIGHT] <= width - 15, "room for a scrollbar"
+            if card[BOTTOM] - card[TOP] > 900:
+                continue  # taller than the window: it scrolls with its text
             page.evaluate(READ_ON, k)
             picture = page.locator(".beside .picture").nth(k).bounding_box()
             assert -picture["height"] / 2 < picture["y"] < 900 - picture["height"] / 2, "in sight"
