@@ -6,6 +6,7 @@ The only vae_lib is the one that the notebook's first cell installs, from a copy
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
@@ -137,7 +138,7 @@ def test_figures_with_sliders_are_widgets(path, runs):
         for output in cell.get("outputs", []):
             markup = output.get("data", {}).get("text/html", "")
             assert not ("vae-explorer" in markup or (markup and VIEW in output.data)), f"{cell.id}: a stub"
-    for explorer, output, state in explorers(runs[path]):
+    for explorer, output, state, opened_with in explorers(runs[path]):
         assert set(output.data) == {"text/plain", VIEW}
         assert output.metadata[VIEW]["colab"]["custom_widget_manager"]["url"].startswith("https://")
         # by these, Colab's manager finds anywidget's own script, which runs ours
@@ -146,13 +147,13 @@ def test_figures_with_sliders_are_widgets(path, runs):
         assert state["_model_module_version"] == state["_view_module_version"] != ""
         assert state["_esm"] == explorer._esm and state["_css"] == explorer._css
         assert state["_anywidget_id"].endswith(f".{explorer.__name__}")
-        there = json.loads(json.dumps(explorer().state()))  # a tuple is a list there
+        there = json.loads(json.dumps(explorer(**opened_with).state()))  # a tuple is a list there
         assert {key: state[key] for key in explorer.parameters()} == there
         assert state["_spec"]["question"] == explorer.question
 
 
 def explorers(run: Run):
-    """(class, output, state) of each explorer that a notebook shows."""
+    """(class, output, state, what its cell opens it with) of each explorer that a notebook shows."""
     for cell in run.notebook.cells:
         for output in cell.get("outputs", []):
             view = output.get("data", {}).get(VIEW)
@@ -160,11 +161,17 @@ def explorers(run: Run):
             name = state.get("_anywidget_id", "").rpartition(".")[2]
             for explorer in EXPLORERS.values():
                 if explorer.__name__ == name:
-                    yield explorer, output, state
+                    calls = [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Call)]
+                    calls = [call for call in calls if getattr(call.func, "id", "") == name]
+                    given = [word for call in calls for word in call.keywords]
+                    values = {
+                        word.arg: word.value.value for word in given if isinstance(word.value, ast.Constant)
+                    }
+                    yield explorer, output, state, values
 
 
 def test_every_explorer_was_seen(runs):
     if len(runs) < len(PATHS):
         pytest.skip("not every notebook was run")
-    seen = {explorer for run in runs.values() for explorer, _, _ in explorers(run)}
+    seen = {explorer for run in runs.values() for explorer, *_ in explorers(run)}
     assert seen == set(EXPLORERS.values())
