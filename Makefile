@@ -101,10 +101,10 @@ lab: $(INSTALLED)
 	@$(PY) -c 'import jupyterlab' 2>/dev/null || $(PIP) -c requirements.txt jupyterlab==4.6.6
 	@$(PY) -m jupyter lab --LabApp.default_url=/lab/tree/book
 
-# Another address in pyproject.toml is no reason to install everything again.
-address: $(INSTALLED)
+# Another address or version in pyproject.toml is no reason to install everything again; other pins are one.
+address: $(if $(wildcard $(INSTALLED)),,$(INSTALLED))
 	@$(PY) -m tools.address $(REPOSITORY)
-	@touch $(INSTALLED) && touch -c .venv-*/installed-*
+	@test requirements.txt -nt $(INSTALLED) || touch -c $(INSTALLED) .venv-*/installed-*
 
 lint: $(INSTALLED)
 	@$(PY) -m ruff check .

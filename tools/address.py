@@ -2,8 +2,8 @@
 
 pyproject.toml has both; a REPOSITORY that is given is stored there first. CHANGELOG.md has the date of the
 version. From these follow the first code cell of every notebook, which installs vae_lib where it is missing;
-vae_lib.__version__; CITATION.cff; and the links to the repository in README.md and book/errata.md. Pages of
-the site need nothing: its build calls address().
+vae_lib.__version__; CITATION.cff; the links to the repository in README.md and book/errata.md; and the
+commands of README.md and book/instructors.md. Pages of the site need nothing: its build calls address().
 """
 
 import argparse
@@ -79,6 +79,12 @@ class Address:
             text = re.sub(pattern, lambda _, ours=ours: ours, text)
         return text
 
+    def in_commands(self, text: str) -> str:
+        """`text` with this version where a command tags it, pushes it, or installs its wheel."""
+        commands = r"(?m)^(.*git tag (?:-f )?)v[\d.]+( && git push .*?)v[\d.]+$"
+        text = re.sub(commands, rf"\g<1>{self.tag}\g<2>{self.tag}", text)
+        return re.sub(r"vae_lib-[\d.]+-py3", f"vae_lib-{self.version}-py3", text)
+
 
 def address() -> Address:
     """The address and the version in pyproject.toml.
@@ -124,10 +130,11 @@ def texts() -> dict[Path, str]:
     for name, values in {
         "README.md": {},
         "book/errata.md": {},
+        "book/instructors.md": {},
         "CITATION.cff": {"version: ": version, "date-released: ": date},
         "vae_lib/__init__.py": {"__version__ = ": version},
     }.items():
-        text = ours.in_links((ROOT / name).read_text(encoding="utf-8"))
+        text = ours.in_commands(ours.in_links((ROOT / name).read_text(encoding="utf-8")))
         for key, value in values.items():
             text, count = re.subn(rf"^{key}.*$", f"{key}{value}", text, flags=re.MULTILINE)
             if count != 1:

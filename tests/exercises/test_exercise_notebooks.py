@@ -67,7 +67,8 @@ def test_exercises_are_complete(source: Path):
         assert source_of(found[f"{key}-solution"]).startswith("**Solution.** ")
         assert tool.SOLUTION in found[f"{key}-solution"]["metadata"]["tags"]
     minutes, points = (sum(int(part[name]) for part in parts) for name in ("minutes", "points"))
-    assert f"**Time:** {minutes} minutes. **Points:** {points}." in source_of(notebook["cells"][0])
+    wanted = f"**Time:** {minutes} minutes. **Points:** {points}."
+    assert wanted in source_of(notebook["cells"][0]), f"the first cell should read {wanted}"
 
 
 @each_source

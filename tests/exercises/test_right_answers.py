@@ -40,7 +40,7 @@ def test_a_right_answer_is_right_for_twenty_draws(number, answer):
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_every_exercise_says_in_one_sentence_why_the_right_answer_is_right(chapter):
     module = importlib.import_module(f"vae_lib.checks.chapter_{chapter}")
-    assert list(module.WHY) == list(module.EXERCISES)
+    assert list(module.WHY) == list(module.EXERCISES), f"WHY in chapter_{chapter}.py, one for each exercise"
     for sentence in module.WHY.values():
         assert sentence.endswith(".") and ". " not in sentence and 10 < len(sentence.split()) < 60
 

@@ -50,7 +50,7 @@ def test_every_state_can_be_drawn_and_described(name):
         drawn = "".join(parts)
         assert not re.search(r"NaN|undefined|Infinity|null|\[object", drawn), state
         words = re.search(r'role="img" aria-label="([^"]*)"', drawn)[1]
-        assert len(words.split()) >= 15
+        assert len(words.split()) >= 15, f"describe() has at least 15 words, not {words!r}"
         said = [words, *re.findall(r">([^<]+)<", drawn)]
         assert [text for text in said if re.search(r"\de[-+]?\d|-\d", text)] == [], (
             "numbers as programs write them"
@@ -62,7 +62,9 @@ def test_the_card_has_room_for_the_longest_words(name):
     """Each description fits into the characters that are reserved, and these are not far more."""
     script = answers(name, on_the_grid(name))
     longest = max((answer["words"] for answer in script["answers"]), key=len)
-    assert len(longest) <= script["room"] <= len(longest) + 80, longest
+    least = len(longest)
+    room = script.get("room", 0)
+    assert least <= room <= least + 80, f"room: {room} should be {least} to {least + 80}, for {longest!r}"
 
 
 WIDTHS = (690, 340)  # on a computer and on a telephone

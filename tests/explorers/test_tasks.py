@@ -19,7 +19,7 @@ def tasks(name: str) -> list[dict]:
 @each_explorer
 def test_there_are_two_to_four_short_tasks(name: str):
     words = [task["words"] for task in tasks(name)]
-    assert 2 <= len(words) <= 4
+    assert 2 <= len(words) <= 4, f"{name}.js has {len(words)} `tasks`; see Task in shared/types.d.ts"
     assert all(len(text) <= 80 and text.endswith((".", "?")) for text in words)
 
 

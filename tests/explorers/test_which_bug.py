@@ -22,7 +22,9 @@ def runs(**changes) -> dict:
 
 
 def test_every_program_is_a_case_and_not_in_the_order_of_the_gallery():
-    assert sorted(which_bug.ORDER) == sorted(PROGRAMS) and list(which_bug.ORDER) != list(PROGRAMS)
+    missing, unknown = set(PROGRAMS) - {*which_bug.ORDER}, {*which_bug.ORDER} - set(PROGRAMS)
+    assert not missing, f"put {missing} into ORDER in vae_lib/explorers/which_bug.py"
+    assert not unknown and len(which_bug.ORDER) == len(PROGRAMS) and [*which_bug.ORDER] != [*PROGRAMS]
     there = json.loads(json.dumps(bugs()))
     assert [run["code"] for run in there["cases"]] == list(which_bug.ORDER)
     assert WhichBug(_data=there).numbers() == WhichBug(_data=bugs()).numbers()
@@ -63,5 +65,7 @@ def test_incomplete_runs_are_refused(changes, words):
 def test_other_data_are_refused():
     with pytest.raises(ValueError, match="_data="):
         WhichBug().numbers()
-    with pytest.raises(ValueError, match=r"_data must hold 12 cases and 60 epochs.* got 0 and 0"):
+    with pytest.raises(
+        ValueError, match=rf"_data must hold {len(PROGRAMS)} cases and 60 epochs.* got 0 and 0"
+    ):
         WhichBug(_data={"something": "else"})

@@ -17,7 +17,7 @@ import vae_lib
 from tools.address import Address, address, notebooks, released, texts
 
 each_notebook = pytest.mark.parametrize("path", notebooks(), ids=lambda path: path.stem)
-FORK = Address("Me", "my.fork", "0.1.0")
+FORK = Address("Me", "my.fork", address().version)
 
 
 @each_notebook
@@ -159,6 +159,12 @@ def test_one_command_sets_a_new_version(fork: Path):
     assert "cff-version: 1.2.0\n" in citation
     for path in (fork / "README.md", fork / "book" / "old.ipynb"):
         assert "/v9.8.7" in path.read_text(encoding="utf8"), path
+    for path in (fork / "README.md", fork / "book" / "instructors.md"):
+        commands = re.findall(r"git (?:tag|push) .*", path.read_text(encoding="utf8"))
+        assert commands and all(re.findall(r"\d+\.\d+\.\d+", line) == ["9.8.7"] * 2 for line in commands), (
+            path
+        )
+    assert "vae_lib-9.8.7-py3" in (fork / "book" / "instructors.md").read_text(encoding="utf8")
 
 
 def test_file_without_its_line_is_named(fork: Path):

@@ -20,7 +20,9 @@ def chapters(name: str) -> list[Notebook]:
 
 def place(name: str) -> tuple[Notebook, dict[str, int]]:
     """The chapter of the explorer, and the position of each of its cells."""
-    notebook = chapters(name)[0]
+    shown = chapters(name)
+    assert shown, f"no chapter with exercises has a cell {explorer_cell(name)}"
+    notebook = shown[0]
     return notebook, {cell.id: position for position, cell in enumerate(notebook.cells)}
 
 
@@ -57,9 +59,9 @@ def test_repeated_explorer_stands_alone_in_its_cell_between_texts(notebook: Note
 @each_explorer
 def test_explorer_is_announced_computed_and_read(name: str):
     notebook, at = place(name)
-    announce, figure, numbers, read = (
-        at[explorer_cell(name) + part] for part in ("-announce", "", "-numbers", "-read")
-    )
+    wanted = [explorer_cell(name) + part for part in ("-announce", "", "-numbers", "-read")]
+    assert [cell for cell in wanted if cell not in at] == [], f"cells that {notebook.path.name} lacks"
+    announce, figure, numbers, read = (at[cell] for cell in wanted)
     assert announce < figure < numbers < read
     before = "\n\n".join(cell.source for cell in notebook.cells[:figure] if cell.cell_type == "markdown")
     assert "**Predict first.**" in before

@@ -48,7 +48,7 @@ def rounds_to(value: float, written: float) -> bool:
 
 @each_notebook
 def test_the_main_road_has_a_prediction(notebook: Notebook):
-    assert cells(notebook.main_road)
+    assert cells(notebook.main_road), "no box *Predict first* outside the asides"
 
 
 @each_notebook

@@ -45,7 +45,7 @@ each_notebook = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda notebo
 
 @each_notebook
 def test_two_or_three_questions_before_the_end(notebook: Notebook):
-    assert 2 <= len(questions(notebook)) <= 3
+    assert 2 <= len(questions(notebook)) <= 3, "the cell quick-check has two or three questions"
     ids = [cell.id for cell in notebook.cells]
     place = ids.index("quick-check")
     assert notebook.cells[place].source.startswith("## Quick check\n\n")

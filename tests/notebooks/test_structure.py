@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
-from bookfiles import BOOK, EXERCISES, MATH, NOTEBOOKS, SOURCES, WITH_EXERCISES, Notebook, title
+from bookfiles import BOOK, EXERCISES, MATH, NOTEBOOKS, PAGES, ROOT, SOURCES, WITH_EXERCISES, Notebook, title
 
 BOXES = ("Predict first", "Definition", "Often seen", "Takeaway", "Try it")
+NUMBERS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen".split()
+)
 SECTIONS = ("## What goes wrong", "## Summary", "## Exercises")
 
 each_notebook = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda notebook: notebook.name)
@@ -17,9 +20,23 @@ each_of_all = pytest.mark.parametrize(
 )
 
 
-def test_there_are_eleven_chapters_of_which_the_first_has_no_exercises():
-    assert [notebook.chapter for notebook in NOTEBOOKS] == list(range(11))
-    assert [notebook.chapter for notebook in WITH_EXERCISES] == list(range(1, 11))
+def test_chapters_are_numbered_from_0_and_each_has_exercises_or_says_where_to_go_on():
+    assert [notebook.chapter for notebook in NOTEBOOKS] == list(range(len(NOTEBOOKS)))
+    plans = {notebook.name: "## Exercises\n" in notebook.markdown for notebook in NOTEBOOKS}
+    assert plans == {notebook.name: notebook.has_exercises for notebook in NOTEBOOKS}, "exercises/source/"
+
+
+def test_every_notebook_and_page_is_in_the_table_of_contents():
+    toc = (ROOT / "_toc.yml").read_text(encoding="utf8")
+    paths = [notebook.path for notebook in (*NOTEBOOKS, *EXERCISES)] + [*BOOK.glob("[a-z]*.ipynb"), *PAGES]
+    files = [path.relative_to(ROOT).with_suffix("").as_posix() for path in paths]
+    assert [file for file in files if not re.search(rf" {file}$", toc, re.M)] == [], "add them to _toc.yml"
+
+
+def test_the_landing_page_counts_the_chapters_beside_the_one_page():
+    intro = (BOOK / "intro.md").read_text(encoding="utf8")
+    wanted = f"## The argument on one page and in {NUMBERS[len(NOTEBOOKS) - 1]} chapters"
+    assert wanted in intro.splitlines(), f"book/intro.md should read {wanted}"
 
 
 @each_notebook
@@ -46,8 +63,9 @@ def test_exercises_are_listed_and_linked(notebook: Notebook):
     exercises = next(one for one in EXERCISES if one.chapter == notebook.chapter)
     assert f"](exercises/{exercises.path.name})" in section
     listed = re.findall(r"^- (\d+\.\d · .+)$", section, re.M)
-    assert listed == re.findall(r"^## (\d+\.\d · .+)$", exercises.markdown, re.M)
-    assert f"{('Five', 'Six', 'Seven')[len(listed) - 5]} exercises" in section
+    asked = re.findall(r"^## (\d+\.\d · .+)$", exercises.markdown, re.M)
+    assert listed == asked, f"the list in {notebook.path.name} is not that of the exercises"
+    assert f"{NUMBERS[len(asked)].capitalize()} exercises" in section, f"there are {len(asked)}"
 
 
 @each_notebook
@@ -206,7 +224,9 @@ def test_first_page_has_title_and_minutes_of_the_chapter(notebook: Notebook):
     ).groups()
     whole = whole or main
     row = rf"^\| \[{re.escape(title)}\]\({notebook.name}\.ipynb\) \| .+\? \| {main} \| {whole} \|$"
-    assert re.search(row, (BOOK / "intro.md").read_text(encoding="utf8"), re.M)
+    there = re.search(row, (BOOK / "intro.md").read_text(encoding="utf8"), re.M)
+    wanted = f"| [{title}]({notebook.name}.ipynb) | its question? | {main} | {whole} |"
+    assert there, f"the table of book/intro.md should have the row {wanted}"
 
 
 def test_first_door_leads_to_the_first_chapter_and_says_its_minutes():

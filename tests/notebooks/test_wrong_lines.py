@@ -20,8 +20,10 @@ def chapter():
 
 @pytest.mark.parametrize("code", BUGS)
 def test_the_wrong_line_stands_beside_the_right_one(code: str, chapter):
-    wrong, right = (re.escape(f"return {line}") for line in gallery.lines(gallery.PROGRAMS[code]))
-    assert re.search(rf"^```python\n# {code}\n{wrong}\n# right\n{right}\n```$", chapter.markdown, re.M)
+    wrong, right = (f"return {line}" for line in gallery.lines(gallery.PROGRAMS[code]))
+    wanted = f"```python\n# {code}\n{wrong}\n# right\n{right}\n```"
+    there = re.search(rf"^{re.escape(wanted)}$", chapter.markdown, re.M)
+    assert there, f"{chapter.path.name} does not show\n{wanted}"
 
 
 def test_the_right_program_is_shown_as_it_is(chapter):
@@ -33,4 +35,6 @@ def test_the_right_program_is_shown_as_it_is(chapter):
 @pytest.mark.parametrize("cell", ["data", "table-fingerprints", "gradient-lengths", "run-tests"])
 def test_no_program_is_left_out(cell: str, chapter):
     printed = "".join(output.get("text", "") for output in chapter.cell(cell).outputs)
-    assert set(re.findall(r"^(\w+)  +", printed, re.M)) == set(gallery.PROGRAMS)
+    rows, programs = set(re.findall(r"^(\w+)  +", printed, re.M)), set(gallery.PROGRAMS)
+    advice = f"run make notebooks NOTEBOOKS=book/{chapter.path.name}"
+    assert rows == programs, f"cell {cell} lacks {programs - rows}, has besides {rows - programs}: {advice}"

@@ -44,7 +44,7 @@ def test_cells_named_for_a_bug_of_the_gallery_exist():
     steps = guide("CONTRIBUTING.md").partition("## Add a bug to the gallery")[2].partition("\n## ")[0]
     notebook = (ROOT / re.search(r"`(book/\S+\.ipynb)`", steps)[1]).read_text(encoding="utf-8")
     cells = re.findall(r"`([a-z]+-[a-z]+)`", steps)
-    assert len(cells) == 4 and [cell for cell in cells if f'"id": "{cell}"' not in notebook] == []
+    assert len(cells) >= 4 and [cell for cell in cells if f'"id": "{cell}"' not in notebook] == []
 
 
 def test_licences_cover_code_and_text():

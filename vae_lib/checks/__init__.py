@@ -94,4 +94,6 @@ def _exercise(exercise: str) -> tuple[Exercise, str]:
         raise ValueError(
             f"chapter {chapter} has the exercises {', '.join(module.EXERCISES)}, got {exercise!r}"
         )
+    if exercise not in module.WHY:
+        raise ValueError(f"WHY in vae_lib/checks/chapter_{chapter}.py has no sentence for {exercise!r}")
     return module.EXERCISES[exercise], module.WHY[exercise]

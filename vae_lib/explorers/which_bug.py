@@ -72,7 +72,7 @@ class WhichBug(Explorer):
     `WhichBug(_data=which_bug.cases(curves, fingerprints, samples))` shows it.
 
     Raises:
-        ValueError: a trait is out of its bounds, or `_data` does not hold 12 cases and 60 epochs.
+        ValueError: a trait is out of its bounds, or `_data` lacks the case of a program, or 60 epochs.
     """
 
     chapter = 9
