@@ -13,7 +13,8 @@ from vae_lib.palette import DARK, LIGHT
 
 AWAY = (
     ".bd-header-article, .bd-sidebar-primary, .bd-sidebar-secondary, .prev-next-footer, .copybtn, "
-    ".headerlink, #jb-print-docs-body, .vae-explorer input:not(.typed), .vae-explorer button"
+    ".headerlink, #jb-print-docs-body, .vae-explorer input:not(.typed), .vae-explorer button, "
+    "form.guess button"
 )
 COLOURS = """canvas => {
   const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
