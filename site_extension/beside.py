@@ -38,12 +38,15 @@ class Beside(SphinxTransform):
             return
         cells = read(path)["cells"]
         for node in list(self.document.findall(nodes.container)):
-            if node.get("nb_element") == "cell_code" and cells[node["cell_index"]]["id"] in FIGURES:
+            if is_figure(node, cells):
                 wrap(node, cells)
 
 
 def wrap(figure, cells):
-    """Replace a figure and its text by their boxes."""
+    """Replace a figure and its text by their boxes.
+
+    The last paragraph before another figure announces that one, and what has a box keeps it.
+    """
     section = figure.parent
     place = section.index(figure)
     first = last = place
@@ -51,6 +54,8 @@ def wrap(figure, cells):
         first -= 1
     while last + 1 < len(section) and narrow(section[last + 1], cells):
         last += 1
+    if last > place and last + 1 < len(section) and is_figure(section[last + 1], cells):
+        last -= 1
     groups = {
         "text-before": section[first:place],
         "figure-beside": [nodes.raw("", MARK, format="html"), figure],
@@ -60,13 +65,17 @@ def wrap(figure, cells):
     section[first : last + 1] = [nodes.container("", *boxes, classes=["beside"])]
 
 
+def is_figure(node, cells) -> bool:
+    """Is it the cell of an explorer?"""
+    return node.get("nb_element") == "cell_code" and cells[node["cell_index"]]["id"] in FIGURES
+
+
 def narrow(node, cells) -> bool:
     """Can it stand in the narrow column? Of code only what is folded or shows no output."""
     if node.get("nb_element") == "cell_code":
-        return bool(
-            {"hide-cell", "remove-output"} & set(cells[node["cell_index"]]["metadata"].get("tags", []))
-        )
-    return not isinstance(node, WIDE)
+        tags = cells[node["cell_index"]]["metadata"].get("tags", [])
+        return not is_figure(node, cells) and bool({"hide-cell", "remove-output"} & set(tags))
+    return not isinstance(node, WIDE) and "beside" not in node.get("classes", [])
 
 
 def setup(app):

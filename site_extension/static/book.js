@@ -10,6 +10,20 @@ function markScrollers() {
 window.addEventListener("load", () => document.fonts.ready.then(markScrollers));
 window.addEventListener("resize", markScrollers);
 
+// Beside its text, a card that is taller than the window stays where its picture and its controls are in sight: book.css
+// has to know how far below the top of its cell they are.
+const wide = window.matchMedia("(min-width: 90rem)");
+const sticking = new ResizeObserver((changes) => {
+  if (!wide.matches) return;
+  for (const { target } of changes) {
+    const [cell, picture, controls] = [target, ...target.querySelectorAll(".picture, .controls")]
+      .map((part) => part.getBoundingClientRect());
+    /** @type {HTMLElement} */ (target).style.cssText =
+      `--picture: ${picture.top - cell.top}px; --controls: ${controls.bottom - cell.top + 8}px`;
+  }
+});
+document.querySelectorAll(".figure-beside > .cell").forEach((cell) => sticking.observe(cell));
+
 // A page is printed in light mode. These listeners run before those of the explorers (true: capture), which then
 // draw their pictures in the colours of that mode.
 /** @type {string | undefined} */

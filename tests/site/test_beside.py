@@ -3,6 +3,7 @@
 import pytest
 from cards import REST
 from conftest import CHAPTERS, ROOT
+from visits import ASIDES
 
 # Of each figure: the boxes (left, top, right, bottom) of the text before and behind it and of its card, and
 # for how many characters a line of the text has room.
@@ -27,6 +28,21 @@ READ_ON = """(k) => {
   const below = last.getBoundingClientRect().bottom - 0.9 * innerHeight;
   scrollTo(0, scrollY + Math.max(below, beside.getBoundingClientRect().top - 200));
 }"""
+# Scrolls to the middle of the way on which a card is stuck beside its text; then its boxes (none if it has no
+# way), and whether the corners of its picture and of its controls are in sight.
+STUCK = """(k) => {
+  const figure = document.querySelectorAll(".figure-beside")[k], cell = figure.querySelector(".cell");
+  const way = figure.clientHeight - cell.clientHeight;
+  if (way < 2) return null;
+  const top = parseFloat(getComputedStyle(cell).top);
+  scrollTo(0, scrollY + figure.getBoundingClientRect().top - top + way / 2);
+  const parts = [cell, ...cell.querySelectorAll(".picture, .controls")].map((e) => e.getBoundingClientRect());
+  const corners = parts.slice(1).flatMap((part) =>
+    [part.top + 2, part.bottom - 2].map((y) => [part.left + 2, y]));
+  return { boxes: parts.map(({ left, top, right, bottom }) => [left, top, right, bottom]), top,
+    in_sight: corners.map(([x, y]) => figure.contains(document.elementFromPoint(x, y))) };
+}"""
+HEADER, WINDOW = 56, 900  # the header stays on top of the window; its height
 
 
 @pytest.fixture
@@ -42,8 +58,8 @@ def chapter(served, tab):
     return opened
 
 
-def resize(page, width):
-    page.set_viewport_size({"width": width, "height": 900})
+def resize(page, width, height=WINDOW):
+    page.set_viewport_size({"width": width, "height": height})
     page.evaluate("() => new Promise(requestAnimationFrame)")
 
 
@@ -77,10 +93,26 @@ def test_a_figure_stays_in_sight_beside_its_text(name, chapter):
             assert 528 <= card[RIGHT] - card[LEFT] and card[RIGHT] <= width - 15, "room for a scrollbar"
             page.evaluate(READ_ON, k)
             picture = page.locator(".beside .picture").nth(k).bounding_box()
-            in_sight = -picture["height"] / 2 < picture["y"] < 900 - picture["height"] / 2
-            now = page.locator(".beside .vae-explorer").nth(k).bounding_box()
-            # A card taller than the window shows its picture or, further down, its controls and numbers.
-            assert in_sight or (now["height"] > 900 and now["y"] < 450 < now["y"] + now["height"]), "in sight"
+            top, bottom = picture["y"], picture["y"] + picture["height"]
+            assert min(bottom, WINDOW) - max(top, HEADER) >= picture["height"] / 2, "half of it is in sight"
+
+
+@pytest.mark.parametrize("name", WITH_FIGURES)
+def test_a_stuck_card_shows_its_picture_and_its_controls(name, chapter):
+    """All of both where the window has room for them, otherwise all of the picture."""
+    page = chapter(name, width=1440)
+    page.evaluate(ASIDES)
+    assert page.locator(".beside .beside").count() == 0, "each figure has a box of its own"
+    count = page.locator(".figure-beside").count()
+    assert count == page.locator(".beside .vae-explorer").count() > 0
+    for width, height in ((1440, 720), (1440, WINDOW), (1600, WINDOW), (1920, WINDOW)):
+        resize(page, width, height)
+        for stuck in filter(None, (page.evaluate(STUCK, k) for k in range(count))):
+            cell, picture, controls = stuck["boxes"]
+            assert cell[TOP] == pytest.approx(stuck["top"], abs=1), "it is stuck"
+            assert HEADER - 1 <= picture[TOP] and picture[BOTTOM] <= height, width
+            if controls[BOTTOM] - picture[TOP] <= height - HEADER:
+                assert controls[BOTTOM] <= height and all(stuck["in_sight"]), width
 
 
 def test_the_contents_make_room_for_the_figure(chapter):

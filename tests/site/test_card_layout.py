@@ -100,15 +100,8 @@ def test_a_drag_on_the_picture_moves_a_trait(name, width, card):
 
 # Words in pictures
 
-WIDTHS = (
-    288,
-    343,
-    528,
-    608,
-    664,
-    680,
-    900,
-)  # of cards on telephones and tablets, at 200 % zoom, beside controls
+# Of cards on telephones and tablets, at 200 % zoom, beside controls.
+WIDTHS = (288, 343, 528, 608, 664, 680, 900)
 # Goes to three states in both modes and notes the box of each word in the picture: words, left, top, right,
 # bottom, how wide a space is, and its contrast with the paper (1: the same colour, 21: black on white).
 PLACES = """async (root) => {
@@ -194,6 +187,7 @@ def test_nothing_of_a_card_is_outside_of_it(name, width, card):
     explorer = card(name, width=width)
     assert explorer.page.evaluate("document.documentElement.scrollWidth") <= width
     outside = explorer.root.evaluate("""root => {
+      root.querySelectorAll("details").forEach((one) => (one.open = true));
       const box = root.getBoundingClientRect();
       return [...root.querySelectorAll("*")].filter((part) => part.checkVisibility() && !part.closest("svg"))
         .filter((part) => { const { left, right } = part.getBoundingClientRect();

@@ -102,15 +102,16 @@ ROAD = """() => {
 }"""
 ASIDES = "document.querySelectorAll('details.aside').forEach((aside) => (aside.open = true))"
 
-# At one width, in one mode: by how much the page, or the column in it that has a scrollbar of its own, is too
-# wide; words that have too little contrast with what they stand on, of each kind of element one (axe-core
+# At one width, in one mode: by how much the page, a card, or the column, which has a scrollbar of its own, is
+# too wide; words that have too little contrast with what they stand on, of each kind of element one (axe-core
 # leaves out words in a drawing, and takes a second where this takes a hundredth); and the formulas that
 # scroll: can they break, is it seen that they scroll, and can the keyboard scroll them?
 SEEN = """async () => {
   for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame); // what waits for the size has run
   for (const change of document.getAnimations()) change.finish(); // of a colour, by the theme
-  const boxes = [document.documentElement, document.querySelector(".bd-article-container")];
-  const wide = boxes.filter((box, i) => !i || getComputedStyle(box).overflowX !== "visible")
+  const [column, ...cards] = document.querySelectorAll(".bd-article-container, .vae-explorer");
+  const scrolls = getComputedStyle(column).overflowX !== "visible";
+  const wide = [document.documentElement, ...cards, ...(scrolls ? [column] : [])]
     .map((box) => box.scrollWidth - box.clientWidth);
 
   const rgba = (colour) => {
