@@ -35,20 +35,6 @@ window.addEventListener("beforeprint", () => {
 }, true);
 window.addEventListener("afterprint", () => (document.documentElement.dataset.theme = mode), true);
 
-// A search result quotes its page; of a formula it quotes what is drawn, not the TeX. A page that is opened from a
-// folder may not request another page, so that its results have no quotation. Sphinx defines the two globals.
-/* global Search, DOCUMENTATION_OPTIONS */
-if (typeof Search !== "undefined") {
-  /** @type {(page: string, anchor?: string) => string} */
-  Search.htmlToText = (page, anchor) => {
-    const article = new DOMParser().parseFromString(page, "text/html").querySelector("article");
-    article?.querySelectorAll("h1, .headerlink, script, style, .katex-mathml").forEach((part) => part.remove());
-    const found = (anchor && article?.querySelector(`[id="${anchor.slice(1)}"]`)) || article;
-    return (found?.matches("dt") ? found.nextElementSibling : found)?.textContent.trim() ?? "";
-  };
-  if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
-}
-
 // An aside opens when a link, the table of contents or the search leads to it or into it, and on paper. Find-in-page
 // opens it by itself.
 /** @type {(target: Element | null) => void} */

@@ -9,8 +9,11 @@ import pytest
 from bookfiles import BOOK, Notebook
 from test_numbers import claims, numbers, was_printed
 
+from site_extension.search import asked
+
 PAGE = (BOOK / "questions.md").read_text(encoding="utf8")
-QUESTIONS = dict(re.findall(r"^### (.+)\n\n((?:.+\n)+)", PAGE, re.M))
+ANSWERS = re.sub("^% .*\n", "", PAGE, flags=re.M)
+QUESTIONS = dict(re.findall(r"^### (.+)\n\n((?:.+\n)+)", ANSWERS, re.M))
 LINK = re.compile(r"\[([^\]]+)\]\((\w+\.ipynb)#cell-id=([\w-]+)\)")
 each_question = pytest.mark.parametrize("question", QUESTIONS)
 
@@ -18,8 +21,19 @@ each_question = pytest.mark.parametrize("question", QUESTIONS)
 def test_every_question_has_one_answer():
     assert len(QUESTIONS) >= 20
     assert len(QUESTIONS) == PAGE.count("\n### ")
-    texts = re.split(r"^##.*", PAGE, flags=re.M)[1:]
+    texts = re.split(r"^##.*", ANSWERS, flags=re.M)[1:]
     assert {len(text.strip().split("\n\n")) for text in texts} == {1}, "an answer is one paragraph"
+
+
+def test_every_question_has_other_wordings():
+    """They are search terms: each has a word that the question itself does not have."""
+    wordings = asked(BOOK / "questions.md")
+    assert set(wordings) == {question.replace("`", "") for question in QUESTIONS}
+    for question, others in wordings.items():
+        own = set(re.findall(r"\w+", question.lower()))
+        assert len(others) >= 2 and all(set(re.findall(r"\w+", other.lower())) - own for other in others), (
+            question
+        )
 
 
 @each_question

@@ -10,6 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from conftest import CHAPTERS, PAGES, SET, TITLE, SubPathHandler, parsed, rgb, serving
 from docutils.core import publish_doctree
 from PIL import Image
+from wordings import ASKED
 
 from site_extension import preview
 from site_extension.serve import Quiet
@@ -151,6 +152,37 @@ def test_search_finds_each_question(html, served, tab):
         if not page.locator(f"#search-results a[href$='book/questions.html#{section['id']}']").count():
             missed.append(question)
     assert missed == []
+
+
+FIRST = """queries => queries.map(query => {
+  const [page, , id] = Search._performSearch(...Search._parseQuery(query)).at(-1) ?? [];
+  return page === "book/questions" ? id.slice(1) : `${page}`;
+})"""
+
+
+@pytest.fixture
+def first_results(served, tab):
+    """For each query the first result: the id of a question, or the page."""
+    page = tab(f"{served}search.html")
+    page.wait_for_function("() => Search.hasIndex()")
+    return lambda queries: dict(zip(queries, page.evaluate(FIRST, list(queries)), strict=True))
+
+
+def test_a_question_is_found_first_in_words_that_people_use(first_results):
+    wanted = {query: question for question, queries in ASKED.items() for query in queries.split("; ")}
+    assert len(wanted) >= 40
+    found = first_results(wanted)
+    assert {query: found[query] for query in wanted if found[query] != wanted[query]} == {}
+
+
+def test_every_question_is_asked_in_other_words(html):
+    ids = {section["id"] for section in parsed(html / "book/questions.html").select("section:has(> h3)")}
+    assert set(ASKED) == ids
+
+
+def test_words_of_many_questions_and_terms_of_the_glossary_lead_elsewhere(first_results):
+    wanted = {"KL": "book/api", **dict.fromkeys(("ELBO", "decoder", "total correlation"), "book/glossary")}
+    assert first_results(wanted) == wanted
 
 
 # The page for addresses that do not exist
