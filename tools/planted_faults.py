@@ -463,6 +463,7 @@ FAULTS: list[Fault] = [
         "tests/explorers/test_modules.py::test_shared_module[training.test.mjs]",
         ("this.#stream.restore(this.#before);\n    const dot", "const dot"),
         ("this.#train({ ...this.settings })", "this.#train(this.settings)"),
+        ("const PIECE = 16;", "const PIECE = 64;"),
     ),
     *in_file(
         "vae_lib/explorers/training/run.js",
@@ -702,6 +703,8 @@ FAULTS: list[Fault] = [
         ('const FRESH = ["latent_dim", "hidden", "seed"];', 'const FRESH = ["latent_dim", "hidden"];'),
         ("if (this.#due || !this.#session.running || !this.#allowed()) return;", "if (this.#due) return;"),
         ("curves.points = [...this.curves.points];", "curves.points = this.curves.points;"),
+        ("while (this.#work && performance.now() < end)", "while (this.#work)"),
+        ("    if (this.#stale) whole(this.#show());\n", ""),
     ),
     *in_file(
         "vae_lib/explorers/train.js",

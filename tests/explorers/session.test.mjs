@@ -1,12 +1,26 @@
 // The session of the explorer that trains: its curves, its runs, and the slices of time. No network is trained here.
 
 import assert from "node:assert/strict";
-import test from "node:test";
+import test, { afterEach } from "node:test";
 
 import { Curves, MOST_POINTS, Pace, Session, SETTINGS, SLICE } from "../../vae_lib/explorers/training/session.js";
 
-/** @type {(epoch: number) => { epoch: number, loss: number, reconstruction: number, kl: number, elbo: number | null }} */
-const point = (epoch) => ({ epoch, loss: 2 * epoch, reconstruction: -epoch, kl: epoch, elbo: null });
+/** @type {(epoch: number) => { epoch: number, loss: number, reconstruction: number, kl: number, elbo: number }} */
+const point = (epoch) => ({ epoch, loss: 2 * epoch, reconstruction: -epoch, kl: epoch, elbo: 0 });
+
+const clock = performance.now;
+let now = 0; // the time of a test that stops the clock
+const stopClock = () => (performance.now = () => now);
+afterEach(() => (performance.now = clock));
+
+/** Work in three pieces of 5 ms each. @type {<T>(result: () => T) => Generator<void, T>} */
+function* slow(result) {
+  for (let i = 0; i < 3; i++) {
+    now += 5;
+    if (i < 2) yield;
+  }
+  return result();
+}
 
 /** A run whose epochs take four slices. */
 class FakeRun {
@@ -25,6 +39,7 @@ class FakeRun {
   /** @param {number} milliseconds */
   advance(milliseconds) {
     this.given.push(milliseconds);
+    now += milliseconds;
     return this.given.length % 4 ? [] : [point(this.given.length / 4)];
   }
   step() {
@@ -32,9 +47,9 @@ class FakeRun {
     return { step: this.steps, ended: this.steps % 3 === 0, ...point(this.steps / 3) };
   }
   gradients() { return { reconstruction: 3, kl: 1 }; }
-  evaluate() { return { elbo: -30, reconstruction: -29, kl: 1, perDimension: [1] }; }
-  encode() { return { mu: [], logvar: [] }; }
-  decode() { return []; }
+  evaluation() { return slow(() => ({ elbo: -30, reconstruction: -29, kl: 1, perDimension: [1] })); }
+  encode() { return slow(() => ({ mu: [], logvar: [] })); }
+  decode() { return slow(() => []); }
   weights() { return []; }
   /** @param {Float32Array} weights */
   load(weights) {
@@ -48,7 +63,10 @@ const STATE = { ...Object.fromEntries(SETTINGS.map((name) => [name, 1])), drawin
 function session() {
   /** @type {FakeRun[]} */
   const made = [];
-  return { made, session: new Session((settings) => (made.push(new FakeRun(settings)), made[made.length - 1]), STATE) };
+  /** @type {(run: any) => Generator<void, any>} */
+  const look = (run) => slow(() => [run, run.given.length]);
+  const make = (/** @type {any} */ settings) => (made.push(new FakeRun(settings)), made[made.length - 1]);
+  return { made, session: new Session(make, STATE, look) };
 }
 
 test("ten thousand epochs stay in bounded memory, in order, with the newest at the end", () => {
@@ -87,6 +105,54 @@ test("each finished epoch is a point, and the last of a slice has the held-out E
   for (let i = 0; i < 8; i++) s.advance();
   assert.deepEqual(s.curves.points.map(({ epoch, elbo }) => [epoch, elbo]), [[1, -30], [2, -30]]);
   assert.equal(s.measured?.kl, 1);
+});
+
+test("training waits for the evaluation and for the view, which go on in the next slices", () => {
+  stopClock();
+  const { session: s, made } = session();
+  s.every = 60;
+  const rows = [];
+  for (let i = 0; i < 9; i++) {
+    const start = now;
+    s.advance();
+    assert.ok(now - start <= 15, "a slice, and at most a piece more");
+    rows.push([made[0].given.length, s.view?.[1], s.curves.last?.epoch]);
+  }
+  assert.deepEqual(rows, [ // slices of training, of them in the view, and the last point
+    [1, undefined, undefined],
+    [1, 1, undefined], // the view
+    [2, 1, undefined],
+    [3, 1, undefined],
+    [4, 1, undefined],
+    [4, 1, 1], // the evaluation of the epoch that the fourth one ended
+    [5, 1, 1],
+    [5, 5, 1], // 60 ms after the first one the next view
+    [6, 5, 1],
+  ]);
+});
+
+test("at a pause all that has begun is ended, and the view is that of the network as it is", () => {
+  stopClock();
+  const { session: s, made } = session();
+  s.settle();
+  assert.deepEqual([s.view, s.version], [[made[0], 0], 1]);
+  for (let i = 0; made[0].given.length < 4; i++) s.advance();
+  assert.equal(s.curves.points.length, 0);
+  s.settle();
+  assert.deepEqual([s.curves.last?.epoch, s.view, s.version], [1, [made[0], 4], 2]);
+  s.settle();
+  assert.equal(s.version, 2, "and not again");
+  for (const change of [{ loading: "raw" }, { likelihood: "gaussian" }, { seed: 7 }]) {
+    s.set({ ...STATE, ...change });
+    s.settle();
+  }
+  assert.deepEqual([s.version, s.view], [5, [made[1], 0]]);
+  s.set({ ...STATE, beta: 7, seed: 7 });
+  s.settle();
+  assert.equal(s.version, 5, "β changes nothing that one sees");
+  s.step();
+  s.settle();
+  assert.equal(s.version, 6);
 });
 
 test("a single step shows both parts of its gradient until the next slice", () => {

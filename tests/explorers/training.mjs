@@ -3,7 +3,7 @@
 import { text } from "node:stream/consumers";
 
 import { Network, Pass } from "../../vae_lib/explorers/training/network.js";
-import { Run } from "../../vae_lib/explorers/training/run.js";
+import { Run, whole } from "../../vae_lib/explorers/training/run.js";
 import { Stream } from "../../vae_lib/explorers/training/stream.js";
 
 /** @type {Record<string, Float32ArrayConstructor | Float64ArrayConstructor>} */
@@ -35,7 +35,7 @@ const ANSWERS = {
       if (run.failed) break;
       finished.push([last.loss, last.reconstruction, last.kl]);
     }
-    const { elbo, reconstruction, kl, perDimension } = run.evaluate(4);
+    const { elbo, reconstruction, kl, perDimension } = whole(run.evaluation(4));
     return { finished, failed: run.failed, held: { elbo, reconstruction, kl, perDimension: [...perDimension] } };
   },
 

@@ -6,7 +6,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
 import { product, transpose } from "../../vae_lib/explorers/training/layers.js";
-import { Run } from "../../vae_lib/explorers/training/run.js";
+import { Run, whole } from "../../vae_lib/explorers/training/run.js";
 import { Stream } from "../../vae_lib/explorers/training/stream.js";
 
 /** @import { Data, Settings } from "../../vae_lib/explorers/training/run.js" */
@@ -65,9 +65,9 @@ test("advance() stops within a step, and what is changed meanwhile counts from t
   assert.deepEqual(flat(run), before, "the step has only begun");
   run.settings.beta = 100;
   run.settings.num_samples = 1;
-  run.evaluate();
-  run.encode(images(9, 5).train);
-  run.decode([0, 0]);
+  whole(run.evaluation());
+  whole(run.encode(images(9, 5).train));
+  whole(run.decode([0, 0]));
   assert.deepEqual(run.step(), other.step());
   other.settings.beta = 100;
   other.settings.num_samples = 1;
@@ -129,10 +129,10 @@ test("encode() and decode() take any number of rows, and pixels lie from 0 to 1"
   for (const likelihood of ["bernoulli", "gaussian", "continuous_bernoulli"]) {
     const run = new Run(data, { ...SETTINGS, likelihood });
     for (let i = 0; i < 30; i++) run.step();
-    const { mu, logvar } = run.encode(data.train);
+    const { mu, logvar } = whole(run.encode(data.train));
     assert.deepEqual([mu.length, logvar.length], [20, 20]);
-    assert.deepEqual(mu.slice(18), run.encode(last).mu);
-    const pixels = run.decode(Float32Array.from({ length: 22 }, (_, i) => 40 * (i - 11)));
+    assert.deepEqual(mu.slice(18), whole(run.encode(last)).mu);
+    const pixels = whole(run.decode(Float32Array.from({ length: 22 }, (_, i) => 40 * (i - 11))));
     assert.equal(pixels.length, 55);
     assert.ok(pixels.every((p) => p >= 0 && p <= 1), likelihood);
   }
@@ -141,13 +141,33 @@ test("encode() and decode() take any number of rows, and pixels lie from 0 to 1"
 test("an evaluation is the same each time, and takes fewer images where they are large", () => {
   const run = new Run(images(10, 5), SETTINGS);
   run.step();
-  assert.deepEqual(run.evaluate(), run.evaluate());
-  assert.notEqual(run.evaluate(1).elbo, run.evaluate().elbo);
-  const { elbo, reconstruction, kl, perDimension } = run.evaluate();
+  assert.deepEqual(whole(run.evaluation()), whole(run.evaluation()));
+  assert.notEqual(whole(run.evaluation(1)).elbo, whole(run.evaluation()).elbo);
+  const { elbo, reconstruction, kl, perDimension } = whole(run.evaluation());
   assert.equal(elbo, reconstruction - kl);
   assert.ok(Math.abs(perDimension[0] + perDimension[1] - kl) < 1e-12);
   const large = { ...images(2, 2000), held: 100, test: new Float32Array(100 * 2000).fill(NaN, 64 * 2000) };
-  assert.ok(Number.isFinite(new Run(large, { ...SETTINGS, hidden: 150 }).evaluate().elbo));
+  assert.ok(Number.isFinite(whole(new Run(large, { ...SETTINGS, hidden: 150 }).evaluation()).elbo));
+});
+
+test("what looks at the network pauses after at most sixteen rows, and may be looked at meanwhile", () => {
+  const run = new Run(images(10, 5), SETTINGS);
+  run.step();
+  const pixels = Float32Array.from({ length: 5 * 40 }, (_, i) => (i % 7) / 7);
+  const z = Float32Array.from({ length: 2 * 40 }, (_, i) => (i % 5) - 2);
+  /** @type {[() => Generator<void, any>, number][]} */
+  const works = [[() => run.evaluation(), 20], [() => run.encode(pixels), 40], [() => run.decode(z), 40]];
+  for (const [begin, rows] of works) {
+    const alone = whole(begin());
+    const work = begin();
+    let pieces = 0, piece = work.next();
+    for (; !piece.done; piece = work.next(), pieces++) {
+      whole(run.encode(pixels.subarray(5)));
+      whole(run.decode(z.subarray(2)));
+    }
+    assert.equal(pieces, Math.ceil(rows / 16));
+    assert.deepEqual(piece.value, alone);
+  }
 });
 
 test("ten thousand epochs take no more memory than ten", () => {

@@ -1,6 +1,6 @@
 import { format, minus, scientific } from "./shared/format.js";
 import { normals } from "./shared/random.js";
-import { Run } from "./training/run.js";
+import { whole, Run } from "./training/run.js";
 import { Pace, Session } from "./training/session.js";
 
 /** @import { Panel, Picture } from "./shared/picture.js" */
@@ -13,13 +13,19 @@ import { Pace, Session } from "./training/session.js";
  */
 /** @typedef {{ train: Float32Array, test: Float32Array, count: number, held: number, width: number, labels: string }} Images */
 /** @typedef {{ labels: string, levels: string }} Digits */
-/** @typedef {{ data: { digits?: Digits, epochs?: number }, images?: Images, session?: Session }} Cache */
+/** @typedef {{ mu: ArrayLike<number>, logvar: ArrayLike<number> }} Codes */
+/** @typedef {{ latent_dim: number, codes?: Codes, decoded?: ArrayLike<number> }} View */
+/** @typedef {{ data: { digits?: Digits, epochs?: number }, images?: Images, session?: Session,
+ *   decoded?: HTMLCanvasElement }} Cache */
 /** @typedef {ReturnType<typeof numbers>} Terms */
 /** @typedef {"loss" | "reconstruction" | "kl" | "elbo"} Term */
 
 const LEVELS = "0123456789abcdefg";
 const CELLS = 9; // of the decoded plane, on each side
 const OVALS = 24; // images whose q is drawn
+const SHOWN = 400; // images at most whose μ is drawn
+/** @type {Place} of both axes of the plane */
+const ENDS = [-3.3, 3.3];
 const SAMPLES = 10;
 
 /**
@@ -55,7 +61,22 @@ function received({ side, labels, train, test }) {
 }
 
 /** @type {(images: Images, state: State) => Session} */
-const sessionOf = (images, state) => new Session((settings) => new Run(images, settings), state);
+const sessionOf = (images, state) =>
+  new Session((settings) => new Run(images, settings), state, (run) => look(images, /** @type {Run} */ (run)));
+
+/**
+ * What the picture shows of a network with two dimensions: the codes of held-out images, and the plane decoded.
+ * @type {(images: Images, run: Run) => Generator<void, View>}
+ */
+function* look({ test, held, width }, run) {
+  const { latent_dim } = run.settings;
+  if (latent_dim !== 2) return { latent_dim };
+  const codes = yield* run.encode(test.subarray(0, Math.min(held, SHOWN) * width));
+  const at = (/** @type {number} */ i) => ENDS[0] + ((i + 0.5) * (ENDS[1] - ENDS[0])) / CELLS;
+  const z = Float32Array.from({ length: 2 * CELLS ** 2 }, (_, i) =>
+    i % 2 ? at(CELLS - 1 - Math.floor(i / 2 / CELLS)) : at((i / 2) % CELLS)); // from the top
+  return { latent_dim, codes, decoded: yield* run.decode(z) };
+}
 
 /**
  * A picture that is drawn when the site is built trains first.
@@ -70,6 +91,7 @@ function prepare(state, cache) {
     while ((session.curves.last?.epoch ?? 0) < epochs && !session.run.failed) session.advance();
   }
   cache.session?.set(state);
+  if (!cache.session?.running) cache.session?.settle();
   return true;
 }
 
@@ -140,10 +162,7 @@ function drawCurves(picture, session, left, right, top, bottom) {
   const { color, width, height } = picture;
   const [now, kept] = [session?.curves.points ?? [], session?.kept?.curves.points ?? []];
   /** @type {(points: Point[], term: Term, sign: number) => Place[]} */
-  const places = (points, term, sign) => points.flatMap((point) => {
-    const value = point[term];
-    return value === null ? [] : [/** @type {Place} */ ([point.epoch, Math.max(-1e3, Math.min(1e3, sign * value))])];
-  });
+  const places = (points, term, sign) => points.map((point) => [point.epoch, Math.max(-1e3, Math.min(1e3, sign * point[term]))]);
   const all = CURVES.flatMap(([term, sign]) => [now, kept].flatMap((points) => places(points, term, sign)))
     .map(([, value]) => value).filter(inside);
   const last = Math.max(1, ...[now, kept].map((points) => points[points.length - 1]?.epoch ?? 0));
@@ -168,9 +187,7 @@ function drawCurves(picture, session, left, right, top, bottom) {
 function nameCurves(picture, p, last) {
   const room = (p.right - p.left) * 0.7;
   const names = CURVES.flatMap(([term, sign, tone, long, short]) => {
-    const value = last[term];
-    if (value === null) return [];
-    const [paid, words] = [sign * value, picture.fitting(room, long, short)];
+    const [paid, words] = [sign * last[term], picture.fitting(room, long, short)];
     if (inside(paid)) return [{ y: p.y(paid) - 9, words, tone }];
     return [{ y: paid > 0 ? p.top : p.bottom, words: `${words} ${paid > 0 ? "↑" : "↓"} ${rounded(paid)}`, tone }];
   }).sort((a, b) => a.y - b.y);
@@ -186,36 +203,51 @@ const around = ([a, b], [r, s]) => Array.from({ length: 33 }, (_, i) =>
   [a + r * Math.cos((i * Math.PI) / 16), b + s * Math.sin((i * Math.PI) / 16)]);
 
 /** @type {(picture: Picture, cache: Cache, left: number, top: number, side: number) => void} */
-function drawPlane(picture, { images, session }, left, top, side) {
+function drawPlane(picture, cache, left, top, side) {
   const { color, width, height } = picture;
+  const { images, session } = cache;
   const plane = picture.panel({
-    left, right: width - left - side, top, bottom: height - top - side, x: [-3.3, 3.3], y: [-3.3, 3.3],
+    left, right: width - left - side, top, bottom: height - top - side, x: ENDS, y: ENDS,
     xticks: [-2, 0, 2], yticks: [-2, 0, 2], ylabel: "z₂",
   });
   picture.text(plane.right, plane.bottom + 13, "z₁", color.muted, "right");
   const at = (/** @type {Place} */ [a, b]) => /** @type {Place} */ ([plane.x(a), plane.y(b)]);
   plane.inside(() => {
-    if (images && session) {
-      picture.layer(`${session.version} ${left} ${side}`, () => {
-        drawDecoded(picture, plane, session);
-        drawMeans(picture, plane, images, session);
+    const view = /** @type {View | undefined} */ (session?.view);
+    if (images && view?.codes) {
+      picture.layer(`${session?.version} ${left} ${side}`, () => {
+        drawDecoded(picture, plane, cache, view);
+        drawMeans(picture, plane, images, view);
       });
     }
     for (const r of [1, 2]) picture.stroke(around([0, 0], [r, r]).map(at), color.prior, { width: 1.5, dash: [6, 4] });
   });
 }
 
-/** @type {(picture: Picture, plane: Panel, session: Session) => void} */
-function drawDecoded(picture, plane, { run }) {
+/**
+ * The decoded plane, drawn pixel by pixel once and then enlarged: squares of all its pixels would take too long.
+ * @type {(picture: Picture, plane: Panel, cache: Cache, view: View) => void}
+ */
+function drawDecoded(picture, plane, cache, { decoded = [] }) {
   if (!picture.kept) return; // in the still picture they would weigh more than all the rest
+  const ctx = /** @type {CanvasRenderingContext2D} */ (picture.ctx);
+  const small = cache.decoded ??= document.createElement("canvas");
+  const pixels = decoded.length / CELLS ** 2;
+  const side = Math.sqrt(pixels);
+  const image = new ImageData(side, decoded.length / side);
+  for (let i = 0; i < decoded.length; i++) image.data[4 * i + 3] = 51 * decoded[i];
+  Object.assign(small, { width: image.width, height: image.height });
+  const inner = /** @type {CanvasRenderingContext2D} */ (small.getContext("2d"));
+  inner.putImageData(image, 0, 0);
+  Object.assign(inner, { globalCompositeOperation: "source-in", fillStyle: picture.color.ink });
+  inner.fillRect(0, 0, image.width, image.height);
   const step = (plane.right - plane.left) / CELLS;
-  const z = new Float32Array(2 * CELLS ** 2);
-  const corners = Array.from({ length: CELLS ** 2 }, (_, i) => {
-    const [a, b] = [plane.left + (i % CELLS) * step, plane.top + Math.floor(i / CELLS) * step];
-    z.set([plane.atX(a + step / 2), plane.atY(b + step / 2)], 2 * i);
-    return [Math.round(a) + 1, Math.round(b) + 1];
-  });
-  drawRows(picture, corners, run.decode(z), Math.floor(step) - 2, picture.color.ink, 0.2);
+  const size = Math.floor(step) - 2;
+  ctx.imageSmoothingEnabled = false;
+  for (let i = 0; i < CELLS ** 2; i++) {
+    const [x, y] = [plane.left + (i % CELLS) * step, plane.top + Math.floor(i / CELLS) * step];
+    ctx.drawImage(small, 0, i * side, side, side, Math.round(x) + 1, Math.round(y) + 1, size, size);
+  }
 }
 
 /**
@@ -228,12 +260,12 @@ function drawRows(picture, corners, rows, size, color, alpha) {
     [left, top, Array.from({ length: pixels }, (_, k) => rows[i * pixels + k])]), size, color, alpha);
 }
 
-/** @type {(picture: Picture, plane: Panel, images: Images, session: Session) => void} */
-function drawMeans(picture, plane, { test, held, labels, width }, { run }) {
+/** @type {(picture: Picture, plane: Panel, images: Images, view: View) => void} */
+function drawMeans(picture, plane, { labels }, { codes = { mu: [], logvar: [] } }) {
   const { color } = picture;
   const at = (/** @type {Place} */ [a, b]) => /** @type {Place} */ ([plane.x(a), plane.y(b)]);
-  const shown = Math.min(held, 400);
-  const { mu, logvar } = run.encode(test.subarray(0, shown * width));
+  const { mu, logvar } = codes;
+  const shown = mu.length / 2;
   for (let i = 0; i < shown; i++) {
     const [a, b] = at([mu[2 * i], mu[2 * i + 1]]);
     if (a < plane.left || a > plane.right || b < plane.top || b > plane.bottom) continue;
@@ -272,7 +304,7 @@ function drawDimensions(picture, { session }, left, top, side) {
   normals(3)(eps, 0, eps.length);
   const corners = Array.from({ length: SAMPLES }, (_, i) =>
     [Math.round(left + (i % 5) * (size + 4)), Math.round(y + Math.floor(i / 5) * (size + 4))]);
-  drawRows(picture, corners, session.run.decode(Float32Array.from(eps.subarray(0, SAMPLES * J))), size, color.ink);
+  drawRows(picture, corners, whole(session.run.decode(Float32Array.from(eps.subarray(0, SAMPLES * J)))), size, color.ink);
 }
 
 // The reader's drawing
@@ -295,8 +327,8 @@ function drawDrawing(picture, { drawing }, { images, session }, left, top, size)
   picture.text(left, second - 11, "x′, at its μ", color.likelihood);
   picture.frame(left, second, left + size, second + size, color.muted);
   if (!images || !session) return;
-  const { mu } = session.run.encode(resized(drawing, images.width));
-  picture.images([[left, second, session.run.decode(Float32Array.from(mu))]], size, color.ink);
+  const { mu } = whole(session.run.encode(resized(drawing, images.width)));
+  picture.images([[left, second, whole(session.run.decode(Float32Array.from(mu)))]], size, color.ink);
 }
 
 // The page
@@ -306,7 +338,7 @@ class Trainer {
   #card;
   #seen = true;
   #wanted = false; // was Train pressed before the images had arrived?
-  #drawn = 0;
+  #drawn = 0; // the view that the picture shows
   #said = 0;
   #calm;
   #channel = new MessageChannel();
@@ -363,16 +395,15 @@ class Trainer {
     again();
   }
 
-  /** After a slice: a frame at most every 50 ms, and without motion one for an epoch, at most one in a second. */
+  /** After a slice: a frame for each view, without motion at most one in a second. */
   #changed() {
     const { root, cache, again } = this.#card;
+    const session = /** @type {Session} */ (cache.session);
+    session.every = this.#calm.matches ? 1000 : 50;
+    if (!session.running) this.#rest();
+    else if (session.version !== this.#drawn) again();
+    this.#drawn = session.version;
     const now = performance.now();
-    if (!cache.session?.running) {
-      this.#rest();
-    } else if (now - this.#drawn > (this.#calm.matches ? 1000 : 50)) {
-      this.#drawn = now;
-      again();
-    }
     if (now - this.#said < 5000) return;
     this.#said = now;
     const words = root.querySelector("[role=img]")?.getAttribute("aria-label") ?? "";

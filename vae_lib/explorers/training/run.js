@@ -11,10 +11,24 @@ import { Network, Pass, placeOf, samplesOf } from "./network.js";
 /** @typedef {Means & { step: number, ended: boolean }} Step */
 
 const HELD_SEED = 0; // of the noise with which held-out images are evaluated
-const WORK = 2 ** 25; // multiplications of an evaluation: a few hundredths of a second at most
+const WORK = 2 ** 25; // multiplications of an evaluation: a few hundredths of a second at most, for which training waits
 const KEPT = 0.9; // β₁, β₂ and ε of Adam
 const KEPT_SQUARES = 0.999;
 const TINY = 1e-8;
+const PIECE = 16; // rows that are looked at in one go: at most a few milliseconds, whatever the size of the network
+
+/**
+ * The result of work that is done in pieces.
+ * @template T
+ * @param {Iterator<void, T>} work
+ * @returns {T}
+ */
+export function whole(work) {
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value;
+  }
+}
 
 export class Run {
   /** @type {{ epoch: number, step: number, term: "reconstruction" | "kl" } | null} where the loss was not finite */
@@ -48,7 +62,7 @@ export class Run {
     this.#network = new Network(data.width, hidden, latent_dim, type);
     this.#network.begin(new Stream(seed));
     this.#pass = new Pass(this.#network, batch_size);
-    this.#glance = new Pass(this.#network, batch_size);
+    this.#glance = new Pass(this.#network, PIECE);
     this.#stream = new Stream(seed);
     this.#before = this.#stream.save();
     this.#order = new Uint32Array(data.count);
@@ -63,10 +77,7 @@ export class Run {
    * @returns {Step}
    */
   step() {
-    for (;;) {
-      const { done, value } = this.#piece();
-      if (done) return value;
-    }
+    return whole({ next: () => this.#piece() });
   }
 
   /**
@@ -95,8 +106,7 @@ export class Run {
     const { settings } = this;
     const count = this.#next(settings);
     const [a, b] = [[1, 0], [0, settings.beta]].map((weights) => {
-      const work = this.#pass.gradient(settings, this.#eps, count, weights);
-      while (!work.next().done);
+      whole(this.#pass.gradient(settings, this.#eps, count, weights));
       return this.#network.slopes.slice();
     });
     this.#stream.restore(this.#before);
@@ -113,9 +123,10 @@ export class Run {
   /**
    * The ELBO of the held-out images and its terms, whatever loss trains: β = 1, sums over pixels and latent dimensions,
    * noise in each z. The noise is the same each time. Of a large network fewer samples are drawn, and fewer images taken.
+   * It pauses after each few images; all of it is of one network if none is trained meanwhile.
    * @param {number} draws the number L of samples of each image
    */
-  evaluate(draws = 2) {
+  *evaluation(draws = 2) {
     const { test, width } = this.#data;
     const { hidden, latent_dim, likelihood, sigma } = this.settings;
     const affordable = Math.floor(WORK / (width * hidden)); // times that an image can be encoded or decoded
@@ -126,7 +137,7 @@ export class Run {
     const perDimension = new Float64Array(latent_dim);
     const pass = this.#glance;
     let reconstruction = 0;
-    this.#encoded(test, held, (from, count) => {
+    for (const [from, count] of this.#encoded(test, held)) {
       pass.kl(perDimension, count);
       // However the encoder got the images, p(x|z) is to explain those in [0, 1].
       for (let i = 0; i < count * width; i++) pass.x[i] = test[from * width + i];
@@ -135,7 +146,8 @@ export class Run {
         pass.decode(count);
         reconstruction += pass.score(likelihood, sigma, count, 0) / (held * samples);
       }
-    });
+      yield;
+    }
     for (let j = 0; j < latent_dim; j++) perDimension[j] /= held;
     const kl = perDimension.reduce((sum, value) => sum + value, 0);
     return { elbo: reconstruction - kl, reconstruction, kl, perDimension };
@@ -145,17 +157,18 @@ export class Run {
    * q(z|x) of images in [0, 1], which are loaded as the run loads them.
    * @param {ArrayLike<number>} images
    */
-  encode(images) {
+  *encode(images) {
     const { code, latent } = this.#glance;
     const all = images.length / this.#data.width;
     const [mu, logvar] = [new this.#network.type(all * latent), new this.#network.type(all * latent)];
-    this.#encoded(images, all, (from, count) => {
+    for (const [from, count] of this.#encoded(images, all)) {
       for (let i = 0; i < count * latent; i++) {
         const at = placeOf(i, latent);
         mu[from * latent + i] = code[at];
         logvar[from * latent + i] = code[at + latent];
       }
-    });
+      yield;
+    }
     return { mu, logvar };
   }
 
@@ -163,7 +176,7 @@ export class Run {
    * The mean of each pixel given z, from 0 to 1.
    * @param {ArrayLike<number>} z
    */
-  decode(z) {
+  *decode(z) {
     const { latent, params, pixels, rows, z: into } = this.#glance;
     const { mean } = LIKELIHOODS[this.settings.likelihood];
     const all = z.length / latent;
@@ -173,6 +186,7 @@ export class Run {
       for (let i = 0; i < count * latent; i++) into[i] = z[from * latent + i];
       this.#glance.decode(count);
       for (let i = 0; i < count * pixels; i++) images[from * pixels + i] = mean(params[i]);
+      yield;
     }
     return images;
   }
@@ -245,17 +259,17 @@ export class Run {
   }
 
   /**
-   * Calls each(from, count) when the codes of the images from … from + count are in #glance.
-   * @type {(images: ArrayLike<number>, all: number, each: (from: number, count: number) => void) => void}
+   * Gives [from, count] when the codes of the images from … from + count are in #glance.
+   * @type {(images: ArrayLike<number>, all: number) => Iterable<[from: number, count: number]>}
    */
-  #encoded(images, all, each) {
+  *#encoded(images, all) {
     const { pixels, rows, x } = this.#glance;
     const factor = this.#factor(this.settings);
     for (let from = 0; from < all; from += rows) {
       const count = Math.min(rows, all - from);
       for (let i = 0; i < count * pixels; i++) x[i] = factor * images[from * pixels + i];
       this.#glance.encode(count);
-      each(from, count);
+      yield [from, count];
     }
   }
 

@@ -1,6 +1,9 @@
-// The runs of a card: one that trains, in slices of time, with its curves; and one that was kept beside it.
+// The runs of a card: one that trains, in slices of time, with its curves; and one that was kept beside it. What takes
+// longer than a slice, such as the evaluation after an epoch and the numbers of a picture, is computed in pieces.
 
-/** @typedef {{ epoch: number, loss: number, reconstruction: number, kl: number, elbo: number | null }} Point */
+import { whole } from "./run.js";
+
+/** @typedef {{ epoch: number, loss: number, reconstruction: number, kl: number, elbo: number }} Point */
 /** @typedef {{ elbo: number, reconstruction: number, kl: number, perDimension: ArrayLike<number> }} Measured */
 /**
  * What a session needs of a run.
@@ -8,9 +11,10 @@
  *   settings: any, failed: null | { epoch: number, step: number },
  *   step(): { epoch: number, step: number, loss: number, reconstruction: number, kl: number, ended: boolean },
  *   advance(milliseconds: number): { epoch: number, loss: number, reconstruction: number, kl: number }[],
- *   gradients(): { reconstruction: number, kl: number }, evaluate(draws?: number): Measured,
- *   encode(images: Float32Array): { mu: ArrayLike<number>, logvar: ArrayLike<number> },
- *   decode(z: Float32Array): ArrayLike<number>, weights(): ArrayLike<number>[], load(weights: Float32Array): void,
+ *   gradients(): { reconstruction: number, kl: number }, evaluation(draws?: number): Generator<void, Measured>,
+ *   encode(images: Float32Array): Generator<void, { mu: ArrayLike<number>, logvar: ArrayLike<number> }>,
+ *   decode(z: Float32Array): Generator<void, ArrayLike<number>>,
+ *   weights(): ArrayLike<number>[], load(weights: Float32Array): void,
  * }} Run
  */
 
@@ -23,6 +27,7 @@ export const MOST_POINTS = 400;
 export const SETTINGS = ["loading", "draw", "likelihood", "reduction", "kl_line", "beta", "sigma", "num_samples",
   "step_size", "latent_dim", "hidden", "seed"];
 const FRESH = ["latent_dim", "hidden", "seed"];
+const SEEN = ["loading", "likelihood"]; // change what a network makes of an image or a z
 
 /** The epochs of a run, in bounded memory: the longer it is, the fewer of them. */
 export class Curves {
@@ -61,15 +66,26 @@ export class Session {
   measured = null;
   /** @type {{ weights: Float32Array, settings: any } | null} a model that was trained elsewhere, to go on with */
   given = null;
-  version = 0; // of the weights: another number, other weights
+  /** Milliseconds from one view to the next while it trains. */
+  every = 50;
+  /** @type {any} what the picture shows of the network, which is older than the network while that trains */
+  view = null;
+  version = 0; // of the view
+  #stale = true; // has the network changed since the view?
+  #due = 0; // when the next view is wanted
+  /** @type {Iterator<void, void> | null} for which training waits */
+  #work = null;
   #make;
+  #look;
 
   /**
    * @param {(settings: any) => Run} make a new run
    * @param {any} state the traits
+   * @param {(run: Run) => Generator<void, any>} look makes a view in pieces
    */
-  constructor(make, state) {
+  constructor(make, state, look) {
     this.#make = make;
+    this.#look = look;
     this.settings = this.#of(state);
     this.run = make(this.settings);
   }
@@ -86,8 +102,10 @@ export class Session {
   set(state) {
     const before = this.settings;
     this.settings = this.#of(state);
-    if (FRESH.some((name) => before[name] !== this.settings[name])) this.restart();
+    const changes = (/** @type {string[]} */ names) => names.some((name) => before[name] !== this.settings[name]);
+    if (changes(FRESH)) this.restart();
     else Object.assign(this.run.settings, this.settings);
+    this.#stale ||= changes(SEEN);
   }
 
   /**
@@ -108,33 +126,52 @@ export class Session {
     this.run = this.#make({ ...this.settings });
     if (this.given && this.goesOn) this.run.load(this.given.weights);
     this.curves = new Curves();
-    this.gradients = this.measured = null;
-    this.version++;
+    this.gradients = this.measured = this.#work = null;
+    this.#due = 0;
+    this.#stale = true;
   }
 
-  /** Trains for a slice of time. */
+  /** Trains for a slice of time, or goes on with what training waits for. */
   advance() {
+    const end = performance.now() + SLICE;
     this.gradients = null;
-    this.#note(this.run.advance(SLICE));
-    this.version++;
-    if (this.run.failed) this.running = false;
+    if (!this.#work) {
+      this.#stale = true;
+      for (const finished of this.run.advance(SLICE)) this.#work = this.#measure(finished);
+      if (this.run.failed) this.running = false;
+    }
+    if (performance.now() > this.#due) this.#work ??= this.#show();
+    while (this.#work && performance.now() < end) if (this.#work.next().done) this.#work = null;
+  }
+
+  /** Ends what has begun, and shows the network as it is. */
+  settle() {
+    if (this.#work) whole(this.#work);
+    this.#work = null;
+    if (this.#stale) whole(this.#show());
   }
 
   /** Trains on one batch; what its two terms asked for is kept in `gradients`. */
   step() {
+    this.settle();
     this.gradients = this.run.gradients();
-    const { ended, ...point } = this.run.step();
-    if (ended) this.#note([point]);
-    this.version++;
+    const { ended: last, ...point } = this.run.step();
+    if (last) whole(this.#measure(point));
+    this.#stale = true;
   }
 
-  /** @param {Omit<Point, "elbo">[]} finished epochs */
-  #note(finished) {
-    finished.forEach(({ epoch, loss, reconstruction, kl }, i) => {
-      if (i === finished.length - 1) this.measured = this.run.evaluate(HELD_DRAWS);
-      const elbo = i === finished.length - 1 && this.measured ? this.measured.elbo : null;
-      this.curves.push({ epoch, loss, reconstruction, kl, elbo });
-    });
+  /** @param {Omit<Point, "elbo">} finished epoch */
+  *#measure({ epoch, loss, reconstruction, kl }) {
+    const measured = yield* this.run.evaluation(HELD_DRAWS);
+    this.measured = measured;
+    this.curves.push({ epoch, loss, reconstruction, kl, elbo: measured.elbo });
+  }
+
+  *#show() {
+    this.#stale = false;
+    this.view = yield* this.#look(this.run);
+    this.version++;
+    this.#due = performance.now() + this.every;
   }
 
   /** Keeps this run beside the next one. */
