@@ -719,6 +719,17 @@ FAULTS: list[Fault] = [
         "tests/site/test_train_card.py",
         ("this.#seen = entry.isIntersecting;", "this.#seen = true;"),
         ("if (!session.running) this.#send();", "if (session.running) this.#send();"),
+        ("() => this.#seen && !document.hidden", "() => this.#seen"),
+    ),
+    *in_file(
+        "vae_lib/explorers/shared/life.js",
+        "tests/site/test_train_card.py",
+        ("if (fold) fold.open = true;", ""),
+    ),
+    *in_file(
+        "site_extension/static/book.css",
+        "tests/site/test_train_card.py",
+        (".bd-article .output:has(.vae-explorer .own) { overflow: visible; }\n", ""),
     ),
     *in_file(
         "vae_lib/explorers/train.py",

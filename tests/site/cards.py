@@ -117,6 +117,10 @@ class Card:
     def read(self):
         return Reading(self.name, **self.root.evaluate(READ))
 
+    def unfold(self):
+        """Open what is folded."""
+        self.root.evaluate("root => root.querySelectorAll('details').forEach((one) => (one.open = true))")
+
     def state(self):
         return self.read().state()
 

@@ -30,6 +30,7 @@ def test_opens_with_the_numbers_of_vae_lib(name, card):
 def test_everything_has_a_name(name, card):
     """Controls are native, named after the trait, with a label; outputs too; the picture has words."""
     explorer = card(name)
+    explorer.unfold()
     controls = explorer.root.locator("input:not([type=checkbox], .typed), select, textarea")
     found = controls.evaluate_all("all => all.map(c => [c.name, c.labels.length && c.labels[0].innerText])")
     traits = EXPLORERS[name].parameters()
@@ -95,6 +96,9 @@ def test_keyboard_alone(name, card):
     explorer.input(menus_first[0]).focus()
     for key in menus_first:
         trait = traits[key]
+        if page.evaluate("document.activeElement.matches('summary')"):
+            page.keyboard.press("Enter")
+            page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.name") == key
         if isinstance(trait, base.Choice):
             page.keyboard.press("ArrowDown")
@@ -148,6 +152,7 @@ def test_a_typed_number_out_of_bounds_is_refused_with_the_bounds(number, card):
 @each_explorer
 def test_a_drag_moves_a_slider_and_a_double_click_resets_it(name, card):
     explorer = card(name)
+    explorer.unfold()
     for key, trait in EXPLORERS[name].parameters().items():
         if not isinstance(trait, base.Slider):
             continue
@@ -333,7 +338,7 @@ def test_without_javascript(name, silent):
     root = silent(name, 1280)
     assert root.locator("svg path").count() > 5
     assert root.locator(".controls").is_hidden()
-    for fold in root.locator("summary").all():
+    for fold in root.locator("summary:visible").all():
         fold.click()
     words = root.locator(".words").inner_text()
     assert len(words.split()) >= 15 and root.get_by_role("img").get_attribute("aria-label") == words
@@ -400,6 +405,7 @@ def phone(browser):
 def test_a_swipe_over_a_slider_scrolls_and_changes_nothing(name, alone, phone):
     phone.goto(f"{alone}{name}.html")
     explorer = Card(phone, name)
+    explorer.unfold()
     phone.evaluate("document.body.style.height = '3000px'")
     before = explorer.state()
     for key in [k for k, trait in EXPLORERS[name].parameters().items() if isinstance(trait, base.Slider)]:

@@ -168,6 +168,95 @@ def test_it_stops_where_nobody_sees_it_and_goes_on(train):
     press(explorer, "train")
 
 
+def test_it_stops_in_a_hidden_tab_and_goes_on(train):
+    explorer = train()
+    page = explorer.page
+    page.evaluate(COUNT)
+    press(explorer, "train")
+    page.wait_for_function("() => slices > 5")
+    hide = """hidden => {
+      Object.defineProperty(document, "hidden", { configurable: true, value: hidden });
+      document.dispatchEvent(new Event("visibilitychange"));
+      return slices;
+    }"""
+    at_most = page.evaluate(hide, True) + 1  # what was on its way is heard and refused
+    page.wait_for_timeout(300)
+    stopped = page.evaluate("slices")
+    assert stopped <= at_most
+    assert explorer.root.locator("button[name=train]").inner_text() == "Pause"
+    page.evaluate(hide, False)
+    page.wait_for_function("stopped => slices > stopped + 3", arg=stopped)
+    press(explorer, "train")
+
+
+FOLDED = ("num_samples", "hidden", "step_size", "seed")
+
+
+def test_controls_that_are_used_less_are_folded(train):
+    """By a click they show; the others never hide; what is set there counts while it is folded."""
+    explorer = train()
+    more = explorer.root.locator("details.more")
+    shown = lambda: {name for name in Train.parameters() if explorer.input(name).is_visible()}  # noqa: E731
+    assert set(Train.parameters()) - shown() == set(FOLDED)
+    more.locator("summary").click()
+    assert shown() == set(Train.parameters())
+    explorer.set("seed", 5)
+    more.locator("summary").click()
+    explorer.reset()
+    assert explorer.state()["seed"] == 0 and set(Train.parameters()) - shown() == set(FOLDED)
+
+
+def test_a_folded_control_does_a_task(train):
+    explorer = train()
+    explorer.set("step_size", 0.01)
+    assert not explorer.input("step_size").is_visible()
+    press(explorer, "train")
+    until(explorer, "root.querySelectorAll('.tasks li')[2].matches('.done')")
+    press(explorer, "train")
+
+
+@pytest.mark.parametrize(
+    ("query", "opened"), [("seed=3", True), ("hidden=32&beta=4", True), ("beta=4", False), ("seed=0", False)]
+)
+def test_an_address_unfolds_the_controls_that_it_sets(query, opened, alone, tab):
+    page = tab(f"{alone}train.html#train?{query}")
+    explorer = ready(Card(page, "train"))
+    more = explorer.root.locator("details.more")
+    assert more.evaluate("fold => fold.open") is opened
+    if opened:
+        more.locator("summary").click()
+        explorer.set("beta", 2)
+        assert not more.evaluate("fold => fold.open"), "the reader's own fold stays"
+
+
+@pytest.mark.parametrize("width", [320, 375, 1280])
+def test_buttons_and_numbers_stay_in_sight_while_the_card_does(width, html, tab):
+    page = tab((html / "book" / "08_training.html").as_uri(), width=width)
+    explorer = ready(Card(page, "train"))
+    header = page.locator(".bd-header-article").bounding_box()["height"]
+    for part in (".picture", ".controls", ".diff"):
+        explorer.root.locator(part).evaluate("part => part.scrollIntoView({ block: 'start' })")
+        bar = explorer.root.locator(".own").bounding_box()
+        assert abs(bar["y"] - header) < 10, part
+        assert bar["height"] < 190
+        for name in ("train", "step", "reset", "keep"):
+            button = explorer.root.locator(f"button[name={name}]")
+            assert button.evaluate("""button => {
+              const { left, top, width, height } = button.getBoundingClientRect();
+              return document.elementFromPoint(left + width / 2, top + height / 2) === button;
+            }"""), (part, name)
+
+
+def test_the_bar_does_not_grow_when_a_step_or_a_failure_is_told(card):
+    for width in (320, 375, 568, 1280):
+        explorer = ready(card("train", width=width))
+        bar = explorer.root.locator(".own")
+        height = bar.bounding_box()["height"]
+        press(explorer, "step")
+        assert "Gradient" in explorer.root.locator(".told").inner_text()
+        assert bar.bounding_box()["height"] == pytest.approx(height, abs=0.5), width
+
+
 def test_a_loss_that_runs_away_ends_with_words(train):
     explorer = train()
     explorer.set("step_size", 10)

@@ -443,7 +443,7 @@ class Trainer {
     const session = /** @type {Session} */ (cache.session);
     const before = session.running;
     session.running = on;
-    this.#said = performance.now();
+    this.#said = performance.now() - 3500; // the first words come soon, so that the card does not say what was before
     if (on) this.#pace?.go();
     else if (before) this.#rest();
   }
@@ -512,6 +512,7 @@ export const explorer = {
   narrow: 560,
   room: 300,
   buttons: { train: "Train", step: "Step", reset: "Start over", keep: "Keep" },
+  more: ["num_samples", "hidden", "step_size", "seed"],
   outputs: [
     { name: "epoch", label: "epoch", digits: 0 },
     { name: "loss", label: "loss", digits: 2 },
@@ -524,7 +525,7 @@ export const explorer = {
       done: (_, { epoch, kl }) => epoch >= 10 && kl !== null && Math.abs(kl) < 0.1 },
     { words: "Which β has the mean over pixels really? Set the sum to it.", start: { reduction: "pixel_mean" },
       reach: { beta: 64 }, done: ({ reduction, beta }) => reduction === "sum" && beta >= 60 && beta <= 68 },
-    { words: "With two dimensions, be above an ELBO of −24.9 nats by epoch 40.", reach: { step_size: 0.01 },
+    { words: "Be above an ELBO of −24.9 nats by epoch 40, with J = 2. Look under More.", reach: { step_size: 0.01 },
       done: ({ latent_dim: J, likelihood }, { epoch, elbo }) => // nats of densities are others
         J === 2 && likelihood === "bernoulli" && epoch <= 40 && elbo !== null && elbo > -24.9 },
   ],

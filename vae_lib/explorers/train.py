@@ -59,8 +59,8 @@ class Train(Explorer):
 
     Traits, lines of the loss: `loading`, `draw`, `likelihood`, `reduction` of the reconstruction, and
     `kl_line`, each with the right line first; the others have the codes of `vae_lib.gallery`. Numbers:
-    `beta`, the weight of the KL term; `sigma` of a Gaussian; `num_samples`, the number L of draws;
-    `latent_dim`, J; `hidden`, the width of both networks; `step_size` of Adam; `seed` of the weights, the
+    `beta`, the weight of the KL term; `sigma` of a Gaussian; `latent_dim`, J; `num_samples`, the number L of
+    draws; `hidden`, the width of both networks; `step_size` of Adam; `seed` of the weights, the
     order and the noise.
     `drawing`: 64 grey levels from 0 to 16, an image to reconstruct.
 
@@ -118,8 +118,8 @@ class Train(Explorer):
     )
     beta = Slider(1.0, 0.01, 100.0, 0.01, "β", log=True, color="approximate")
     sigma = Slider(0.3, 0.05, 2.0, 0.01, "σ of p(x|z)", color="likelihood")
-    num_samples = Slider(1, 1, 10, 1, "L, draws", integer=True)
     latent_dim = Slider(2, 2, 8, 1, "J, size of z", integer=True)
+    num_samples = Slider(1, 1, 10, 1, "L, draws", integer=True)
     hidden = Slider(64, 8, 128, 8, "width", integer=True)
     step_size = Slider(0.002, 1e-4, 10.0, 0.01, "step size", log=True)
     seed = Slider(0, 0, 99, 1, "seed", integer=True)

@@ -58,8 +58,10 @@ export function card(explorer, spec, state, data, id, picture = "<canvas></canva
     `<div><label for="${id}-${name}"${color ? ` style="color:var(--${color})"` : ""}>${escaped(label)}</label>` +
     `<output id="${id}-${name}" name="${name}" data-room="${escaped(widestText(explorer, name))}" aria-live="off">` +
     `${escaped(outputText(explorer, name, numbers))}</output></div>`);
-  const inputs = [...controls].sort((a, b) => Number(isMenu(b)) - Number(isMenu(a))) // menus next to the picture
-    .map((control) => controlHTML(explorer, control, state, `${id}-${control.name}`, data));
+  const [more, inputs] = [true, false].map((rare) =>
+    [...controls].sort((a, b) => Number(isMenu(b)) - Number(isMenu(a))) // menus next to the picture
+      .filter(({ name }) => !!explorer.more?.includes(name) === rare)
+      .map((control) => controlHTML(explorer, control, state, `${id}-${control.name}`, data)).join(""));
   const seed = !explorer.live && controls.some((control) => control.name === "seed");
   const buttons = Object.entries(explorer.buttons ?? {}).map(([name, label]) =>
     `<button type="button" name="${name}">${escaped(label)}</button>`);
@@ -67,15 +69,17 @@ export function card(explorer, spec, state, data, id, picture = "<canvas></canva
   const [words, room] = [text, text.repeat(9).slice(0, explorer.room)].map(escaped);
   const { height = 300, narrow = height, diff } = explorer;
   const folded = outputs.length > 8;
+  const shown = `<div class="numbers">${outputs.join("")}</div>`;
   const tasks = (explorer.tasks ?? []).map(({ words: task, start }, i) => `<li><span>${escaped(task)}</span>` +
     (start ? ` <button type="button" data-task="${i}">Start here</button>` : "") + "</li>");
   return `<p class="question" id="${id}-question">${escaped(question)}</p>` +
     (tasks.length ? `<ul class="tasks" aria-label="Tasks">${tasks.join("")}</ul>` : "") +
+    (buttons.length ? `<div class="own"><div class="buttons">${buttons.join("")}<span class="told" role="status"></span></div>` +
+      `${shown}</div>` : "") +
     `<div class="stage"><div class="picture" style="--tall:${height};--narrow:${narrow}">` +
     `<div role="img" aria-label="${words}">${picture}</div></div>` +
     `<form class="controls" autocomplete="off" aria-labelledby="${id}-question">` +
-    (buttons.length ? `<div class="buttons own">${buttons.join("")}<span class="told" role="status"></span></div>` : "") +
-    `${inputs.join("")}<div class="buttons">` +
+    inputs + (more && `<details class="more"><summary>More</summary><div>${more}</div></details>`) + `<div class="buttons">` +
     (explorer.steps ? `<button type="button" data-step="-1">Previous</button>` +
       `<button type="button" data-step="1">Next</button><span class="status" role="status"></span>` : "") +
     `<button type="button" data-do="reset">Reset</button>` +
@@ -84,8 +88,7 @@ export function card(explorer, spec, state, data, id, picture = "<canvas></canva
     (diff ? `<div class="diff" data-room="${escaped(diff.room(data, spec))}"><code aria-live="polite">` +
       `${escaped(diff.lines(state, data, spec))}</code></div>` : "") +
     `<noscript><p>Its sliders, and what can be dragged, need JavaScript.</p></noscript>` +
-    (folded ? "<details><summary>All numbers</summary>" : "") +
-    `<div class="numbers">${outputs.join("")}</div>${folded ? "</details>" : ""}` +
+    (folded ? `<details><summary>All numbers</summary>${shown}</details>` : buttons.length ? "" : shown) +
     `<div class="said" data-room="${room}"><p class="words" aria-live="polite">${words}</p></div>` +
     `<p class="fault" role="alert" hidden></p>`;
 }

@@ -153,7 +153,10 @@ class Life {
   set(values) {
     // menus come last, as a slider may put one back
     for (const control of [...this.#controls].sort((a, b) => Number(isMenu(a)) - Number(isMenu(b)))) {
-      if (control.name in values) this.#state.put(control, values[control.name]);
+      if (!(control.name in values)) continue;
+      this.#state.put(control, values[control.name]);
+      const fold = values[control.name] !== control.opening && this.#input(control).closest("details");
+      if (fold) fold.open = true;
     }
     this.#state.model.save_changes();
   }

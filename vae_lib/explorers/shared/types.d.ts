@@ -62,7 +62,8 @@ export interface Explorer<S = any, N = any, C = any, Drawn = N> {
   status?(state: S, cache: C): string; // a line beside the buttons
   // lines of code below the controls, and the longest of them, for which the card reserves room
   diff?: { lines(state: S, data: any, spec: any): string; room(data: any, spec: any): string };
-  buttons?: Record<string, string>; // name → words of buttons below the picture
+  buttons?: Record<string, string>; // name → words of buttons above the picture, beside which stand its numbers
+  more?: (keyof S & string)[]; // controls that are used less, folded under "More"
   live?(card: LiveCard<S, C>): { end(): void }; // what it does by itself while its card is on a page
   equation?: { number: string; lead: string; terms: [sign: string, output: string, words: string][] };
 }
