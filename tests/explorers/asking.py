@@ -68,17 +68,17 @@ def somewhere(trait: base.Slider | base.Choice | base.Pixels, generator: random.
 
 
 def states(name: str) -> list[dict]:
-    """The opening state, a grid over everything but the seed, and random states."""
+    """The opening state, a grid over everything but the seed, and random states: fewer where each is slow."""
     traits = EXPLORERS[name].parameters()
     opening = EXPLORERS[name]().state()
-    slow = "seed" in traits  # a hundred thousand draws for each state
+    draws, models = "seed" in traits, name in DATA  # 100 000 draws for each state; a network encodes images
     grid = list(itertools.product(*(places(trait) for key, trait in traits.items() if key != "seed")))
     generator = random.Random(name)
     if len(grid) > 150:
         grid = generator.sample(grid, 150)
     keys = [key for key in traits if key != "seed"]
-    found = [opening | dict(zip(keys, point, strict=True)) for point in (grid[::3] if slow else grid)]
-    for _ in range(8 if slow else 60):
+    found = [opening | dict(zip(keys, point, strict=True)) for point in (grid[::3] if draws else grid)]
+    for _ in range(8 if draws or models else 60):
         found.append({key: somewhere(trait, generator) for key, trait in traits.items()})
     return [opening, *found]
 

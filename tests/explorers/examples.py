@@ -28,7 +28,6 @@ def latent() -> dict:
 @functools.cache
 def trained() -> list[VAE]:
     """The model before training and after each of five epochs."""
-    torch.set_num_threads(1)
     model = VAE(64, 2, hidden=(12,), seed=0)
     kept = [copy.deepcopy(model)]
     x = datasets.load_digits().x_train
@@ -46,7 +45,6 @@ def images_and_labels() -> tuple[torch.Tensor, torch.Tensor]:
 @functools.cache
 def aggregated_posterior() -> dict:
     """Smaller models than those of chapter 10, trained with the same five β."""
-    torch.set_num_threads(1)
     digits, models = datasets.load_digits(binarize=True), {}
     for beta in (0.1, 0.5, 1.0, 2.0, 4.0):
         models[beta] = VAE(64, 2, hidden=(12,), seed=0)
@@ -76,7 +74,6 @@ def rate_distortion() -> dict:
 @functools.cache
 def which_bug() -> dict:
     """The programs of chapter 9, smaller, trained on 64 images."""
-    torch.set_num_threads(1)
     digits = datasets.load_digits()
     programs = {code: kind(64, 8, hidden=(16,), seed=0) for code, kind in gallery.PROGRAMS.items()}
     generator = torch.Generator().manual_seed(0)

@@ -81,15 +81,6 @@ def agree(found: list | float, wanted: list | float, nats: float, relative: floa
     torch.testing.assert_close(found, wanted, rtol=relative, atol=nats)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Two threads take turns on these small matrices for longer than they compute."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def test_random_numbers_are_those_of_torch():
     """Of all kinds and sizes in turn; from 16 normals on torch draws blocks, and the last one anew."""
     orders = [["permutation", 1438, "", None], ["permutation", 5, "", None], ["permutation", 1, "", None]]

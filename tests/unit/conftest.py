@@ -15,7 +15,6 @@ from torch import Tensor
 from vae_lib.linear_gaussian import LinearGaussian
 
 matplotlib.use("Agg")
-torch.set_num_threads(1)  # the tensors are small: a second thread only waits
 hypothesis.settings.register_profile("book", derandomize=True, deadline=None, max_examples=50, database=None)
 hypothesis.settings.load_profile("book")
 

@@ -190,7 +190,6 @@ import resource, torch
 from vae_lib.estimators import log_marginal_importance, log_marginal_naive
 from vae_lib.linear_gaussian import LinearGaussian
 from vae_lib.training import evaluate
-torch.set_num_threads(1)
 model, x = LinearGaussian(torch.zeros(784, 2), torch.zeros(784), 1.0), torch.zeros(400, 784)
 for num_samples in (3, 50):
     for estimate in (log_marginal_importance, log_marginal_naive, evaluate):
