@@ -25,3 +25,16 @@ def test_no_fault_is_listed_twice():
 def test_each_fault_names_tests_that_exist():
     paths = {test.partition("::")[0] for fault in FAULTS for test in fault.tests}
     assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
+
+
+def test_what_judges_has_faults():
+    """Each module that computes, checks an answer, examines a program or draws a figure."""
+    said = {"__init__", "command", "findings", "report"}  # words, and what calls the others
+    judges = [
+        *(ROOT / "vae_lib").glob("[a-z]*.py"),
+        *(ROOT / "vae_lib" / "checks").glob("chapter_*.py"),
+        *(ROOT / "vae_lib" / "diagnosis").glob("*.py"),
+        *(ROOT / "vae_lib" / "explorers").rglob("*.js"),
+    ]
+    planted = {ROOT / fault.file for fault in FAULTS}
+    assert [path.name for path in judges if path not in planted and path.stem not in said] == []

@@ -20,13 +20,21 @@ from test_diagnosis_weights import WRONG_WEIGHTS
 from torch import nn
 
 from vae_lib import gaussian
-from vae_lib.diagnosis.findings import FINDINGS, Fault, finding
+from vae_lib.diagnosis.findings import FINDINGS, NOTES, Fault, finding
 from vae_lib.diagnosis.reconstruction import WITH_A_SCALE
 from vae_lib.diagnosis.report import Check, Diagnosis
 from vae_lib.likelihoods import Bernoulli
 
 SIZES = {"D": 6, "J": 2, "beta": 1.0}
 BOOK = Path(__file__).parents[2] / "book"
+
+
+def test_each_finding_that_is_no_note_stands_in_the_table_of_symptoms():
+    cells = json.loads((BOOK / "is_my_loss_right.ipynb").read_text(encoding="utf-8"))["cells"]
+    text = next(text for cell in cells if "## From symptom" in (text := "".join(cell["source"])))
+    table = re.search(r"## From symptom to cause\n(.*?)\n## ", text, re.S)[1]
+    named = re.findall(r"`(\w+)`", table)
+    assert sorted(named) == sorted(FINDINGS.keys() - NOTES)
 
 
 def test_each_code_is_found_in_some_program():
