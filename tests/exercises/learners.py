@@ -8,7 +8,15 @@ import math
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch.distributions import Bernoulli, MultivariateNormal, Normal, kl_divergence
+from torch.distributions import (
+    Bernoulli,
+    Categorical,
+    Independent,
+    MixtureSameFamily,
+    MultivariateNormal,
+    Normal,
+    kl_divergence,
+)
 
 from vae_lib.checks import CHAPTERS
 from vae_lib.checks.answers import Choice, Numbers
@@ -650,6 +658,22 @@ WRONG = {
         (lambda mu, t, k: kl_terms(mu, t).mean(0).clamp(min=k).mean(), "exactly the factor J = 3"),
         (lambda mu, t, k: kl_terms(mu, t).mean(0).clamp(min=k), "not yet summed over axis 0"),
         (lambda mu, t, k: kl_terms(mu, t).detach().mean(0).clamp(min=k).sum(), "no gradient reaches mu"),
+        (lambda mu, t, k: kl_terms(mu, t).mean(1).clamp(min=k).sum(), "The mean is over the dimensions"),
+        (lambda mu, t, k: kl_terms(mu, t).mean().clamp(min=k), "The mean is over everything"),
+        (lambda mu, t, k: kl_terms(mu, t).clamp(min=k).sum(), "and then summed"),
+        (lambda mu, t, k: kl(mu, t).clamp(min=k).mean(), "each dimension has its own"),
+        (lambda mu, t, k: kl_terms(mu, t).sum(0).clamp(min=k).sum() / len(mu), "after the maximum"),
+        (lambda mu, t, k: F.threshold(kl_terms(mu, t).mean(0), k, 0.0).sum(), "Below λ nothing is charged"),
+        (lambda mu, t, k: k * kl(mu, t).mean(), "multiplied by λ"),
+        (lambda mu, t, k: (k * kl_terms(mu, t).mean(0).clamp(min=k)).sum(), "once more a factor λ"),
+        (lambda mu, t, k: 0.5 * (mu**2 + t.exp() - t - 1).mean(0).clamp(min=k).sum(), "The ½ stands outside"),
+        (lambda mu, t, k: (mu**2 + t.exp() - t - 1).mean(0).clamp(min=k).sum(), "is its ½ missing"),
+        (lambda mu, t, k: torch.clamp(-kl_terms(mu, t).mean(0), min=k).sum(), "so that λ always wins"),
+        (lambda mu, t, k: kl_terms(mu.mean(0), t.mean(0)).clamp(min=k).sum(), "averaged before the KL"),
+        (lambda mu, t, k: (0.5 * (mu**2 + sigma(t) - t - 1)).mean(0).clamp(min=k).sum(), "where σ² belongs"),
+        (lambda mu, t, k: kl_terms(mu, t).mean(0).clamp(min=k * mu.shape[1]).sum(), "right where free is 0"),
+        (lambda mu, t, k: kl_terms(mu, t).mean(0).clamp(min=k * len(mu)).sum(), "right where free is 0"),
+        (lambda mu, t, k: (0.5 * (mu + t.exp() - t - 1)).mean(0).clamp(min=k).sum(), "right where mu is 0"),
     ],
     "10.3": [
         (lambda z, mu, t: code_table(z, mu, t).logsumexp(1), "The 1/N is missing"),
@@ -664,6 +688,26 @@ WRONG = {
             "the product of the margins",
         ),
         (lambda z, mu, t: Normal(mu.mean(0), sigma(t.mean(0))).log_prob(z).sum(-1), "That is one Gaussian"),
+        (
+            lambda z, mu, t: MultivariateNormal(
+                mu.mean(0), torch.diag(mu.var(0, correction=0) + t.exp().mean(0))
+            ).log_prob(z),
+            "with the moments of q(z)",
+        ),
+        (lambda z, mu, t: code_table(z, mu, t).logsumexp(1) / len(mu), "divided by N"),
+        (lambda z, mu, t: code_table(z, mu, t).logsumexp(1) + math.log(len(mu)), "ln N is added"),
+        (lambda z, mu, t: code_table(z, mu, t).logsumexp(1) - math.log(mu.shape[1]), "ln J is subtracted"),
+        (lambda z, mu, t: code_table(z, mu, t).logsumexp(1) - math.log(len(z)), "a constant term"),
+        (
+            lambda z, mu, t: Normal(mu, sigma(t)).log_prob(z[:, None]).mean(-1).logsumexp(1)
+            - math.log(len(mu)),
+            "log-densities add up",
+        ),
+        (
+            lambda z, mu, t: Normal(mu, sigma(t)).log_prob(z[:, None]).logsumexp(-1).mean(1),
+            "belongs over the N codes",
+        ),
+        (lambda z, mu, t: (code_table(z, mu, t).exp().mean(1) + 1e-12).log(), "does an exponential round"),
     ],
     "10.5": [
         (lambda mu, t: moments_kl(mu.mean(0), mu.var(0, correction=0)), "that of μ alone"),
@@ -672,6 +716,20 @@ WRONG = {
         (lambda mu, t: moments_kl(mu.mean(0), mu.var(0) + t.exp().mean(0)), "divided by N − 1"),
         (lambda mu, t: moments_kl(mu.mean(0), mu.var(0, correction=0) + t.mean(0).exp()), "σ² is averaged"),
         (lambda mu, t: kl(mu, t).mean(), "before the prior is fitted"),
+        (lambda mu, t: moments_kl(mu.mean(0), (mu**2).mean(0) + t.exp().mean(0)), "is no variance yet"),
+        (lambda mu, t: moments_kl(mu.mean(0), (mu.std(0, correction=0) + sigma(t).mean(0)) ** 2), "is added"),
+        (lambda mu, t: moments_kl(mu.mean(1), mu.var(1, correction=0) + t.exp().mean(1)), "over the N codes"),
+        (lambda mu, t: moments_kl(mu.mean(), mu.var(correction=0) + t.exp().mean()), "each has its own"),
+        (
+            lambda mu, t: kl_between(
+                torch.zeros_like(mu[:1]), torch.zeros_like(mu[:1]), *(v[:1] for v in fitted_prior(mu, t))
+            ).sum(),
+            "the other way round",
+        ),
+        (
+            lambda mu, t: moments_kl(mu.mean(0), mu.var(0, correction=0) + (2 * t).exp().mean(0)),
+            "exp(logvar) was taken for σ",
+        ),
     ],
 }  # fmt: skip
 
@@ -702,6 +760,11 @@ def line(m_3, m_8, cov):
 def moments(w, m, s):
     mean = (w * m).sum()
     return mean, ((w * (s**2 + m**2)).sum() - mean**2).sqrt()
+
+
+def mixture(mu, logvar):
+    codes = Independent(Normal(mu, sigma(logvar)), 1)
+    return MixtureSameFamily(Categorical(torch.ones_like(mu[:, 0])), codes)
 
 
 def fitted_prior(mu, logvar):
@@ -744,6 +807,15 @@ RIGHT = [
     ("9.7", np.array(["frozen_noise", "kl_mean_over_latents"])),
     ("9.7", {"frozen_noise", "kl_mean_over_latents"}),
     ("10.2", lambda mu, t, k: sum(torch.maximum(v, torch.tensor(k)) for v in kl_terms(mu, t).mean(0))),
+    ("10.2", lambda mu, t, k: (torch.relu(kl_terms(mu, t).mean(0) - k) + k).sum()),
+    ("10.2", lambda mu, t, k: sum(max(v, k) for v in kl_terms(mu, t).mean(0))),
+    ("10.3", lambda z, mu, t: mixture(mu, t).log_prob(z)),
+    (
+        "10.3",
+        lambda z, mu, t: (
+            torch.stack([code_table(one[None], mu, t).logsumexp(1)[0] for one in z]) - math.log(len(mu))
+        ),
+    ),
     ("10.3", lambda z, mu, t: code_table(z, mu, t).logsumexp(1) - torch.log(torch.tensor(len(mu)))),
     ("10.5", lambda mu, t: kl(mu, t).mean() - kl_between(mu, t, *fitted_prior(mu, t)).mean()),
 ]

@@ -30,7 +30,7 @@ def defined(cell: str, name: str):
 
 
 def integrals(mu: torch.Tensor, sigma: torch.Tensor) -> dict[str, float]:
-    """The parts of (10.3) for codes in two dimensions, by sums over a grid."""
+    """The parts of (10.2) for codes in two dimensions, by sums over a grid."""
     axis = torch.linspace(-8, 8, 401, dtype=torch.float64)
     step = (axis[1] - axis[0]).item()
     each = Normal(mu[:, None], sigma[:, None]).log_prob(axis[:, None]).exp()  # (N, axis, 2)

@@ -185,6 +185,12 @@ def test_words_of_many_questions_and_terms_of_the_glossary_lead_elsewhere(first_
     assert first_results(wanted) == wanted
 
 
+def test_the_figure_of_chapter_10_is_within_four_screens(served, tab):
+    """A reader with a question of practice does not scroll through the whole chapter to it."""
+    page = tab(f"{served}book/10_in_practice.html", 1280)
+    assert page.locator(".vae-explorer").first.bounding_box()["y"] < 3.5 * 800
+
+
 # The page for addresses that do not exist
 
 

@@ -206,11 +206,11 @@ class Function(Exercise):
     def _where(self, answer: Callable, inputs: Inputs, number: int) -> str:
         """Names the argument in whose terms the mistake is: it is gone where the argument is 0."""
         for name, value in inputs.items():
-            if isinstance(value, Tensor):
-                zeroed = inputs | {name: torch.zeros_like(value)}
+            if isinstance(value, Tensor | float):
+                zeroed = inputs | {name: 0 * value}
                 try:
                     got, want = self._run(answer, zeroed)[number], self._right(zeroed)[number]
-                except (Unusable, RuntimeError):  # a covariance of zeros has no inverse
+                except (Unusable, ArithmeticError, RuntimeError, ValueError):  # no inverse, no logarithm
                     continue
                 if torch.isfinite(want).all() and compare.close(got, want, compare.SINGLE):
                     return f"It is right where {name} is 0, so look at the terms with {name} in them."

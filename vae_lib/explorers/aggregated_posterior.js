@@ -10,7 +10,7 @@ import { around, bytes, drawOval, drawTile, layersOf, perceptron, planeOf } from
 /** @typedef {{ data: Data, models?: Model[], now: Model }} Cache */
 /** @typedef {ReturnType<typeof numbers>} Terms */
 
-/** The parts of the mean KL, (10.3): labels, and the names of the outputs. */
+/** The parts of the mean KL, (10.2): labels, and the names of the outputs. */
 const PARTS = ["mutual information", "total correlation", "marginal KL"];
 const named = (/** @type {string} */ label) => label.toLowerCase().replace(" ", "_");
 

@@ -32,7 +32,7 @@ def pack(models: Mapping[float, VAE], x: Tensor, y: Tensor) -> dict:
 
 
 def split(mu: Tensor, sigma: Tensor, eps: Tensor) -> Tensor:
-    """Mutual information, total correlation and marginal KL of (10.3) in nats, (3,), at z = μ + σ ε.
+    """Mutual information, total correlation and marginal KL of (10.2) in nats, (3,), at z = μ + σ ε.
 
     Args:
         mu, sigma: of q(z|x) for each of N images, (N, J).
@@ -50,7 +50,7 @@ class AggregatedPosterior(Explorer):
     """The codes of 160 images as a mixture of Gaussians, q(z), beside the prior, for five β.
 
     Everything in nats. `log_p` and `log_q` are log p(z) and log q(z) at the point one holds. The mean `kl` of
-    the images is `mutual_information` + `total_correlation` + `marginal_kl` (10.3), measured at the four
+    the images is `mutual_information` + `total_correlation` + `marginal_kl` (10.2), measured at the four
     points (±1, ±1) of ε. There the sum is the mean of (4.5) exactly, and each part nearly what draws give.
 
     Traits: `model`, counted from 1 in the order of β; `z_1` and `z_2`, the point.
