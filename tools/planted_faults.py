@@ -727,6 +727,11 @@ FAULTS: list[Fault] = [
         ("if (fold) fold.open = true;", ""),
     ),
     *in_file(
+        "vae_lib/explorers/shared/screen.js",
+        "tests/site/test_train_card.py",
+        ("if (!this.#color.ink) this.recolour();", ""),
+    ),
+    *in_file(
         "site_extension/static/book.css",
         "tests/site/test_train_card.py",
         (".bd-article .output:has(.vae-explorer .own) { overflow: visible; }\n", ""),
@@ -735,6 +740,7 @@ FAULTS: list[Fault] = [
         "vae_lib/explorers/train.py",
         "tests/explorers/test_train.py",
         ("torch.arange(len(x)) % HELD_OUT == HELD_OUT - 1", "torch.arange(len(x)) % HELD_OUT == 0"),
+        ("bytes(value) if isinstance(value, memoryview | bytearray) else value", "value"),
         ("if not ((x >= 0) & (x <= 1)).all():", "if ((x < 0) | (x > 1)).any():"),
     ),
     *in_file(

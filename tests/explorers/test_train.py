@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+import traitlets
 from asking import ask
 from test_words import Words, says
 
@@ -216,6 +217,18 @@ def test_what_the_page_sends_at_a_pause_is_the_model_and_its_history():
         assert torch.equal(ours, theirs)
     assert explorer.history == curves
     assert explorer.numbers() == {"epoch": 2, "loss": 30.0, "reconstruction": -28.0, "kl": 2.0, "elbo": -31.0}
+
+
+def test_weights_come_from_the_page_as_a_buffer_of_its_message():
+    """As ipywidgets hands it over: a memoryview in its place in the state."""
+    explorer, trained = Train(), VAE(64, 2, hidden=(64,), seed=9)
+    buffer = memoryview(train._written(trained))
+    data = {"method": "update", "state": {}, "buffer_paths": [["_weights"]]}
+    explorer._handle_msg({"content": {"data": data}, "buffers": [buffer]})
+    for ours, theirs in zip(explorer.model.parameters(), trained.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+    with pytest.raises(traitlets.TraitError):
+        explorer._weights = "text"
 
 
 # What a trained run shows

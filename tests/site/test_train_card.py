@@ -314,7 +314,7 @@ def test_it_trains_under_the_policy_of_the_site(served, tab):
 
 
 # A widget as a notebook shows it, with a model in place of the kernel's, which writes down what is set.
-WIDGET = """<!DOCTYPE html><html lang="en"><meta charset="utf-8"><body><script type="module">
+WIDGET = """<!DOCTYPE html><html lang="en"><meta charset="utf-8"><style>{style}</style><body{attributes}><script type="module">
 {script}
 const {{ state, weights, images }} = {state};
 const bytes = (text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
@@ -334,7 +334,10 @@ const model = {{
   off() {{}},
 }};
 window.result = () => [state._trained, btoa(String.fromCharCode(...new Uint8Array(state._weights.buffer)))];
-widget.render({{ model, el: document.body }});
+const el = document.createElement("div");
+if (!{late}) document.body.append(el);
+widget.render({{ model, el }});
+window.appear = () => document.body.append(el);
 </script>"""
 
 
@@ -342,17 +345,24 @@ widget.render({{ model, el: document.body }});
 def in_a_notebook(tab, tmp_path):
     """A function that shows a widget; the page's `sent` has the names of the traits that it set."""
 
-    def show(explorer):
+    def show(explorer, attributes="", late=False):
         text = lambda data: base64.b64encode(data).decode()  # noqa: E731
         images = explorer._images | {part: text(explorer._images[part]) for part in ("train", "test")}
         state = {"state": explorer.state() | {"_spec": explorer._spec}, "images": images}
         state["weights"] = text(explorer._weights)
         script = base.notebook_script("train").replace("export default {", "const widget = {")
-        page = WIDGET.format(script=script, state=json.dumps(state))
+        names = {"attributes": attributes, "late": json.dumps(bool(late)), "style": base.STYLE}
+        page = WIDGET.format(script=script, state=json.dumps(state), **names)
         (tmp_path / "widget.html").write_text(page, encoding="utf-8")
         card = Card.__new__(Card)
         card.page, card.name, card.cls = tab((tmp_path / "widget.html").as_uri()), "train", Train
         card.root = card.page.locator('[data-explorer="train"]')
+        if late:
+            card.page.wait_for_timeout(200)
+            card.page.evaluate("([name, value]) => document.body.setAttribute(name, value)", list(late))
+            card.page.evaluate("appear()")
+            painted = "document.querySelector('canvas').width === document.querySelector('canvas').clientWidth"
+            card.page.wait_for_function(painted)
         card.root.wait_for()
         card.root.evaluate("root => (root.dataset.spec = JSON.stringify({ data: {} }))")  # as Card reads it
         card.rest()
@@ -401,3 +411,16 @@ def test_a_notebook_trains_on_the_images_of_its_learner(in_a_notebook):
     back = received(card, explorer)
     assert back.model.input_dim == 16 and back.history["epoch"] == [1]
     assert 16 * 0.6 < back.history["loss"][0] < 16 * 0.9, "about 16 ln 2"
+
+
+DARK = ("data-jp-theme-light", "false")
+
+
+def test_a_card_that_appears_late_has_the_colours_of_where_it_is(in_a_notebook):
+    """JupyterLab renders a widget before its cell is on the page."""
+    explorer = Train()
+    light = in_a_notebook(explorer).picture()
+    dark = in_a_notebook(explorer, ' {}="{}"'.format(*DARK)).picture()
+    assert dark != light
+    assert in_a_notebook(explorer, late=DARK).picture() == dark
+    assert in_a_notebook(explorer, ' {}="{}"'.format(*DARK), late=DARK).picture() == dark

@@ -49,6 +49,13 @@ OTHERS = {
 CODE = {option: line(PROGRAMS[code], part) for (part, option), code in WRONG.items()} | OTHERS
 
 
+class Buffer(traitlets.Bytes):
+    """Bytes that may come from a page, which sends them as a memoryview."""
+
+    def validate(self, obj, value):
+        return super().validate(obj, bytes(value) if isinstance(value, memoryview | bytearray) else value)
+
+
 class Train(Explorer):
     """A VAE with one hidden layer, trained by the script itself, with torch's weights, order and noise.
 
@@ -125,7 +132,7 @@ class Train(Explorer):
     seed = Slider(0, 0, 99, 1, "seed", integer=True)
 
     _images = traitlets.Dict().tag(sync=True)
-    _weights = traitlets.Bytes().tag(sync=True)  # float32, in the order of the model's parameters
+    _weights = Buffer().tag(sync=True)  # float32, in the order of the model's parameters
     _trained = traitlets.Dict().tag(sync=True)  # what model these are the weights of, and its history
 
     def __init__(self, *, data=None, model: VAE | None = None, **state):

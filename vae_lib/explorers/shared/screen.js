@@ -56,7 +56,11 @@ export class Screen {
     const { canvas, image } = this;
     if (!canvas.isConnected) image.replaceChildren(canvas);
     const [width, height] = [image.clientWidth, image.clientHeight];
-    if (!width || !height) return false;
+    if (!width || !height) {
+      this.#color = {}; // those of where it will be are not known before it is there
+      return false;
+    }
+    if (!this.#color.ink) this.recolour();
     const dense = window.devicePixelRatio || 1;
     const [across, down] = [Math.round(width * dense), Math.round(height * dense)];
     if (canvas.width !== across || canvas.height !== down) Object.assign(canvas, { width: across, height: down });
