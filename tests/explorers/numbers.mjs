@@ -36,7 +36,7 @@ for await (const line of createInterface({ input: process.stdin })) {
       const cache = readied(explorer, state, data);
       const numbers = explorer.numbers(state, cache);
       const drawings = widths.map((/** @type {number} */ width) => drawing(explorer, state, numbers, cache, width));
-      const done = (explorer.tasks ?? []).map((/** @type {any} */ task) => task.done(state, numbers));
+      const done = (explorer.tasks ?? []).map((/** @type {any} */ task) => task.done(state, numbers, cache));
       return { numbers, drawings, done, words: explorer.describe(state, numbers, cache) };
     });
     const { tasks = [] } = explorer; // functions are left out of JSON

@@ -314,7 +314,8 @@ def test_it_trains_under_the_policy_of_the_site(served, tab):
 
 
 # A widget as a notebook shows it, with a model in place of the kernel's, which writes down what is set.
-WIDGET = """<!DOCTYPE html><html lang="en"><meta charset="utf-8"><style>{style}</style><body{attributes}><script type="module">
+WIDGET = """<!DOCTYPE html><html lang="en"><meta charset="utf-8"><style>{style}</style>
+<body{attributes}><script type="module">
 {script}
 const {{ state, weights, images }} = {state};
 const bytes = (text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
@@ -361,8 +362,8 @@ def in_a_notebook(tab, tmp_path):
             card.page.wait_for_timeout(200)
             card.page.evaluate("([name, value]) => document.body.setAttribute(name, value)", list(late))
             card.page.evaluate("appear()")
-            painted = "document.querySelector('canvas').width === document.querySelector('canvas').clientWidth"
-            card.page.wait_for_function(painted)
+            canvas = "document.querySelector('canvas')"
+            card.page.wait_for_function(f"() => {canvas}.width === {canvas}.clientWidth")
         card.root.wait_for()
         card.root.evaluate("root => (root.dataset.spec = JSON.stringify({ data: {} }))")  # as Card reads it
         card.rest()

@@ -311,7 +311,7 @@ class Life {
   #tick(state, numbers) {
     const items = this.#root.querySelectorAll(".tasks li");
     this.#explorer.tasks?.forEach((task, i) => {
-      if (task.done(state, numbers)) items[i].classList.add("done");
+      if (task.done(state, numbers, this.#cache)) items[i].classList.add("done");
     });
   }
 

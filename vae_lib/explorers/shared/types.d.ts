@@ -72,7 +72,7 @@ export interface Explorer<S = any, N = any, C = any, Drawn = N> {
 // one. At `reach` it holds, which a test tries; not when the explorer opens, nor at its start.
 export interface Task<S = any, N = any> {
   words: string;
-  done(state: S, numbers: N): boolean;
+  done(state: S, numbers: N, cache: any): boolean;
   reach: Partial<S>;
   start?: Partial<S>;
 }
