@@ -876,8 +876,11 @@ FAULTS: list[Fault] = [
     ),
     *in_file(
         "vae_lib/explorers/shared/terms.js",
-        "tests/site/test_cards.py tests/site/test_reading.py",
+        "tests/site/test_terms.py",
         ("minus(value.toFixed(2))", "minus(value.toFixed(1))"),
+        ('toggle("lit", lit === term)', 'toggle("lit", lit !== term)'),
+        ('"focus", () => life.light(term)', '"focus", () => life.light(null)'),
+        build=True,
     ),
     *in_file(
         "vae_lib/checks/chapter_1.py",
