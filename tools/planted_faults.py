@@ -1077,4 +1077,22 @@ FAULTS: list[Fault] = [
         ("{ margin-left: calc(-1.1rem - 3px); }", "{}"),
         build=True,
     ),
+    *in_file(
+        "vae_lib/plotting.py",
+        "tests/unit/test_plotting.py",
+        ("</g>{texts}'", "{texts}</g>'"),
+    ),
+    *in_file(
+        "vae_lib/explorers/shared/picture.js",
+        "tests/site/test_card_layout.py",
+        ("ctx.fillText(words, x, y);", "ctx.fillText(words, x, y), ctx.strokeText(words, x, y);"),
+    ),
+    *in_file(
+        "site_extension/static/book.css",
+        "tests/site/test_pages_narrow.py",
+        ("#pst-back-to-top { display: none !important; }", ""),
+        (".genindextable td { display: block; width", ".genindextable td { width"),
+        ('.doors a::after { content: "";', '.doors a::after { content: ""; background: var(--paper);'),
+        build=True,
+    ),
 ]

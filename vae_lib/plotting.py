@@ -179,14 +179,16 @@ def _description(highlight: Sequence[str]) -> str:
 
 
 def _part_svg(part: str, bright: bool) -> str:
+    """A part with its arrows and words; the words of a faded one are grey, and can still be read."""
     kind, path = _SHAPES[part]
     paint = f"var(--{kind},{color[kind]})"
     line = f'style="fill:none;stroke:{paint};stroke-width:3;stroke-linejoin:round"'
-    ink = f'style="fill:var(--ink,{color["ink"]})"'
+    tone = "ink" if bright else "muted"
+    ink = f'style="fill:var(--{tone},{color[tone]})"'
     arrows = "".join(_arrow_svg(*ends) for ends in _ARROWS.get(part, ()))
     texts = "".join(f'<text x="{x}" y="{y}" {ink}>{text}</text>' for x, y, text in _TEXTS[part])
     opacity = "" if bright else ' opacity=".4"'
-    return f'<g{opacity}>{arrows}<path d="{path}" {line}/>{texts}</g>'
+    return f'<g{opacity}>{arrows}<path d="{path}" {line}/></g>{texts}'
 
 
 def _arrow_svg(x1: int, y1: int, x2: int, y2: int) -> str:

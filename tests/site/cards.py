@@ -190,8 +190,13 @@ html[data-face="{name}"] .vae-explorer :is(svg, text):not([font-family*="mono"])
   font-family: "{name}";
 }}
 """
-# A canvas names its face in its script; this puts the chosen one in its place.
-FACES_SCRIPT = """const font = Object.getOwnPropertyDescriptor(CanvasRenderingContext2D.prototype, "font");
+# A canvas names its face in its script; this puts the chosen one in its place. And tests may look at its
+# pixels: without this attribute the browser warns.
+FACES_SCRIPT = """const context = HTMLCanvasElement.prototype.getContext;
+HTMLCanvasElement.prototype.getContext = function (kind) {
+  return context.call(this, kind, { willReadFrequently: true });
+};
+const font = Object.getOwnPropertyDescriptor(CanvasRenderingContext2D.prototype, "font");
 Object.defineProperty(CanvasRenderingContext2D.prototype, "font", {
   get: font.get,
   set(value) {

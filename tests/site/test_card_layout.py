@@ -103,29 +103,47 @@ def test_a_drag_on_the_picture_moves_a_trait(name, width, card):
 # Of cards on telephones and tablets, at 200 % zoom, beside controls.
 WIDTHS = (288, 343, 528, 608, 664, 680, 900)
 # Goes to three states in both modes and notes the box of each word in the picture: words, left, top, right,
-# bottom, how wide a space is, and its contrast with the paper (1: the same colour, 21: black on white).
+# bottom, how wide a space is, its contrast with the paper (1: the same colour, 21: black on white), and how
+# much contrast the pixel that it changed most has with what was there before, when all is drawn: little if
+# the word has the colour of its ground, or if something was drawn over it.
 PLACES = """async (root) => {
   const canvas = root.querySelector("canvas"), ctx = canvas.getContext("2d");
   const controls = [...root.querySelectorAll("select, input[type=range]")], found = {};
   const frame = () => new Promise(requestAnimationFrame);
   const rest = async () => { await frame(); do await frame(); while (root.hasAttribute("data-busy")); };
   const fill = ctx.fillText;
-  const light = (colour) => [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16) / 255)
+  const channels = (colour) => [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
+  const light = (channels) => channels.map((v) => v / 255)
     .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
     .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0.05);
   const contrast = (...colours) => {
     const [low, high] = colours.map(light).sort((a, b) => a - b);
     return high / low;
   };
+  const paper = () => getComputedStyle(root).getPropertyValue("--paper").trim();
+  const pixels = ([left, top, right, bottom]) => { // of a box, over the paper
+    const dense = canvas.width / canvas.clientWidth, below = channels(paper());
+    const { data } = ctx.getImageData(Math.floor(left * dense), Math.floor(top * dense),
+      Math.max(1, Math.ceil((right - left) * dense)), Math.max(1, Math.ceil((bottom - top) * dense)));
+    return Array.from({ length: data.length / 4 }, (_, i) => below.map((v, j) =>
+      v + (data[4 * i + j] - v) * data[4 * i + 3] / 255));
+  };
   let boxes;
   ctx.fillText = function (words, x, y) {
     const [shown, size] = [words.trim(), parseFloat(this.font) * 0.72];
     const [width, space] = [shown, " "].map((text) => this.measureText(text).width);
     const left = x - { left: 0, center: width / 2, right: width }[this.textAlign];
-    const paper = getComputedStyle(root).getPropertyValue("--paper").trim();
     const box = [left, y - size / 2, left + width, y + size / 2];
-    if (this.globalAlpha > 0.5) boxes.push([shown, ...box, space, contrast(this.fillStyle, paper)]);
+    const before = /[\\p{L}\\p{N}]/u.test(shown) && pixels(box);
     fill.call(this, words, x, y);
+    if (this.globalAlpha <= 0.5) return;
+    let most = 0, at = 0;
+    for (const [i, now] of before ? pixels(box).entries() : []) {
+      const change = before[i].reduce((sum, v, j) => sum + Math.abs(v - now[j]), 0);
+      if (change > most) [most, at] = [change, i];
+    }
+    const seen = () => before ? contrast(before[at], pixels(box)[at]) : 21;
+    boxes.push([shown, ...box, space, contrast(channels(this.fillStyle), channels(paper())), seen]);
   };
   const clear = ctx.clearRect;
   ctx.clearRect = function (...box) {
@@ -142,7 +160,7 @@ PLACES = """async (root) => {
     boxes = [];
     document.documentElement.dataset.theme = mode; // draws everything anew
     await rest();
-    found[`${name}, ${mode}`] = boxes;
+    found[`${name}, ${mode}`] = boxes.map((box) => box.map((value) => value.call?.() ?? value));
   }
   delete ctx.fillText, delete ctx.clearRect;
   return [canvas.clientWidth, canvas.clientHeight, found];
@@ -160,7 +178,7 @@ def collisions(width, height, boxes):
     found = [
         box[0] for box in boxes if box[1] < -1 or box[2] < -1 or box[3] > width + 1 or box[4] > height + 1
     ]
-    for i, (words, left, top, right, bottom, space, _) in enumerate(boxes):
+    for i, (words, left, top, right, bottom, space, *_) in enumerate(boxes):
         for other, l2, t2, r2, b2, *_ in boxes[:i]:
             apart = 0.99 * space if abs(top - t2) < 1 else -1
             if min(right, r2) - max(left, l2) > -apart and min(bottom, b2) - max(top, t2) > 1:
@@ -176,7 +194,7 @@ def test_words_in_the_picture_neither_collide_nor_are_cut(name, width, card):
     assert all(states.values())
     found = {state: collisions(across, down, boxes) for state, boxes in states.items()}
     assert {state: faults for state, faults in found.items() if faults} == {}
-    pale = {state: {box[0] for box in boxes if box[6] < 4.5} for state, boxes in states.items()}
+    pale = {state: {box[0] for box in boxes if box[6] < 4.5 or box[7] < 3} for state, boxes in states.items()}
     assert {state: words for state, words in pale.items() if words} == {}
 
 

@@ -2,11 +2,14 @@
 
 import pytest
 from conftest import CHAPTERS, rgb
-from visits import BY_WIDTH, EveryVisit, kept
+from pixels import unseen
+from visits import BY_WIDTH, SEEN, EveryVisit, kept
 
 from vae_lib.palette import DARK, LIGHT
 
 WIDTHS = (320, 375, 640)  # the last is a window of 1280 pixels at a zoom of 200 %
+PICTURES = ((320, "dark"), (640, "light"))
+OTHERS = ("genindex", "py-modindex", "search", "404")
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +20,7 @@ def visits():
 @pytest.fixture
 def facts(page_name, visits, html, tab):
     page = tab(width=375, mode="dark")
-    return kept(visits, page_name, page, html.as_uri() + "/", html, BY_WIDTH, WIDTHS)
+    return kept(visits, page_name, page, html.as_uri() + "/", html, BY_WIDTH, WIDTHS, PICTURES)
 
 
 class TestNarrow(EveryVisit):
@@ -48,3 +51,29 @@ class TestNarrow(EveryVisit):
         opened = facts.opened_answers
         assert [option for option in opened if option not in (right, wrong)] == []
         assert 2 <= opened.count(right) <= 3
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_pages_that_nobody_wrote(name, mode, html, tab):
+    """They are as narrow as the window, too, and all their words are seen."""
+    page = tab((html / f"{name}.html").as_uri(), width=320, mode=mode)
+    seen = page.evaluate(SEEN)
+    assert (seen["too_wide"], seen["unread"]) == (0, [])
+    assert unseen(page, 3) == []
+
+
+def test_nothing_floats_over_the_text(html, tab):
+    """Not even when one scrolls up again, at which the theme offers a button."""
+    page = tab((html / "book/04_kl.html").as_uri(), width=320)
+    for y in (3000, 2000):
+        page.evaluate("y => scrollTo(0, y)", y)
+        page.evaluate("() => new Promise((done) => setTimeout(done, 300))")
+    floating = page.evaluate("""() => [...document.querySelectorAll("body *")]
+      .filter((one) => getComputedStyle(one).position === "fixed" && one.checkVisibility())
+      .filter((one) => {
+        const { left, top, right, bottom } = one.getBoundingClientRect();
+        return right > 0 && left < innerWidth && bottom > 0 && top < innerHeight;
+      })
+      .map((one) => one.outerHTML.slice(0, 80))""")
+    assert floating == []

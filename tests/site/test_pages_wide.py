@@ -10,6 +10,7 @@ from fontTools.ttLib import TTFont
 from visits import RULES, EveryVisit, kept
 
 WIDTHS = (768, 1280, 1440, 1920)
+PICTURES = ((1440, "dark"),)
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +20,7 @@ def visits():
 
 @pytest.fixture
 def facts(page_name, visits, html, served, tab):
-    return kept(visits, page_name, tab(), served, html, RULES, WIDTHS)
+    return kept(visits, page_name, tab(), served, html, RULES, WIDTHS, PICTURES)
 
 
 @pytest.fixture(scope="module")

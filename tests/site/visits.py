@@ -11,6 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from cards import READ, REST, Reading, opening
 from conftest import SET, TITLE, listeners, rgb
+from pixels import unseen
 from playwright.sync_api import Error
 
 from vae_lib.explorers import EXPLORERS
@@ -109,9 +110,9 @@ ASIDES = "document.querySelectorAll('details.aside').forEach((aside) => (aside.o
 SEEN = """async () => {
   for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame); // what waits for the size has run
   for (const change of document.getAnimations()) change.finish(); // of a colour, by the theme
-  const [column, ...cards] = document.querySelectorAll(".bd-article-container, .vae-explorer");
-  const scrolls = getComputedStyle(column).overflowX !== "visible";
-  const wide = [document.documentElement, ...cards, ...(scrolls ? [column] : [])]
+  const column = [...document.querySelectorAll(".bd-article-container")]
+    .filter((box) => getComputedStyle(box).overflowX !== "visible");
+  const wide = [document.documentElement, ...column, ...document.querySelectorAll(".vae-explorer")]
     .map((box) => box.scrollWidth - box.clientWidth);
 
   const rgba = (colour) => {
@@ -211,14 +212,15 @@ def kept(visits, page_name, *given):
     return visits[page_name]
 
 
-def visit(page_name, page, base, html, rules, widths):
+def visit(page_name, page, base, html, rules, widths, pictures):
     """The facts of a page. `base` is the address of the site.
 
-    `rules` is what axe-core looks for. At each of the `widths` the page is looked at in both modes, too, with
-    all of its folds open. What stands around the article, and is another at each width, is looked at in both
-    modes by axe-core, with all rules in that of the visit.
+    `rules` is what axe-core looks for. At each of the `widths` the page is looked at in both modes, too,
+    with all of its folds open; at each (width, mode) of `pictures` a picture of it is taken. What stands
+    around the article, and is another at each width, is looked at in both modes by axe-core, with all rules
+    in that of the visit.
     """
-    facts = SimpleNamespace(problems=[], asked=set(), seen={})
+    facts = SimpleNamespace(problems=[], asked=set(), seen={}, unseen={})
     wide, tall = (page.viewport_size[side] for side in ("width", "height"))
     mode = "dark" if page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches") else "light"
     other_mode = "light" if mode == "dark" else "dark"
@@ -271,6 +273,8 @@ def visit(page_name, page, base, html, rules, widths):
             for width in widths:
                 page.set_viewport_size({"width": width, "height": tall})
                 facts.seen[width, theme] = page.evaluate(SEEN)
+                if (width, theme) in pictures:
+                    facts.unseen[width, theme] = unseen(page, 3)
         page.set_viewport_size({"width": wide, "height": tall})
         page.evaluate(EMPTY)
         facts.violations += violations(page, CONTRAST)
@@ -370,6 +374,11 @@ class EveryVisit:
     def test_at_every_width_and_in_both_modes(self, what, none, facts):
         found = {size: seen[what] for size, seen in facts.seen.items()}
         assert {size: faults for size, faults in found.items() if faults != none} == {}
+
+    def test_every_word_is_seen(self, facts):
+        """In a picture of the page, whatever its styles say: nothing covers a word or has its colour."""
+        assert len(facts.unseen) >= 1
+        assert {size: words for size, words in facts.unseen.items() if words} == {}
 
     def test_everyone_can_read_it(self, facts):
         """axe-core finds nothing against WCAG 2.2 A, AA or best practice."""

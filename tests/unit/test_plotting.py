@@ -35,6 +35,7 @@ def test_the_drawing_highlights_what_it_is_asked_to(highlight):
         part for part, group in zip(PIPELINE_PARTS, groups, strict=True) if group.get("opacity") is None
     }
     assert bright == (set(highlight) or set(PIPELINE_PARTS))
+    assert svg.findall("g//text") == [], "no word is faded"
     label = svg.get("aria-label")
     assert "encoder" in label and "reconstruction" in label
     if highlight:
