@@ -1,4 +1,4 @@
-"""The row below an equation whose terms a figure shows: the numbers of the state, and each term lights its bar."""
+"""The row below an equation whose terms a figure shows: its numbers, and each term lights its bar."""
 
 import pytest
 from cards import Card
@@ -26,7 +26,7 @@ def terms(request, served, tab):
 
 
 def test_terms_have_the_numbers_of_the_state(terms):
-    card, row, buttons = terms
+    card, _, buttons = terms
     assert len(buttons) >= 3 and buttons.keys() <= card.read().shown().keys()
     slider, seen = card.root.locator("input[type=range]").first, []
     for part in (0.37, 0.81):
@@ -60,7 +60,7 @@ def test_a_term_lights_its_bar_and_its_place_in_the_equation(by, terms):
 
 
 def test_an_equation_in_colours_lights_the_picture(served, tab):
-    """(3.3), whose three terms have a colour each: a pointer over one of them lights its bar and its button."""
+    """(3.3) has a colour for each term: a pointer over one of them lights its bar and its button."""
     card = Card(tab(f"{served}book/03_elbo.html"), "elbo_gap")
     row = card.page.locator(".terms")
     formula = row.locator("xpath=preceding-sibling::*[1]").locator(FORMULA)
