@@ -94,7 +94,7 @@ def place_cards(app, pagename, templatename, context, doctree):
         data = html.escape(json.dumps({key: card[key] for key in ("spec", "state", "data")}))
         name = f'id="{card["id"]}" data-explorer="{card["name"]}"'
         opening = f'<div class="vae-explorer" {name} data-spec="{data}">'
-        return f"{opening}{inner}</div><script>window.wakeExplorers?.()</script>"
+        return f"{opening}{inner}</div>"
 
     body = STUB.sub(place, context["body"])
     context["body"] = ROW.sub(lambda here: rows.get(here[1], ""), body)

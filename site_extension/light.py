@@ -1,7 +1,9 @@
-"""Pages of few bytes: images with a palette of 256 colours, and an icon font of the icons in use."""
+"""Pages of few bytes and requests: one stylesheet, images of 256 colours, a font of the icons in use."""
 
+import hashlib
 import io
 import os
+import posixpath
 import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +17,9 @@ from . import fonts
 from .patch import patch, theme
 
 ICONS = "vendor/fontawesome/*/css/all.min.css"
+SHEET = re.compile(r'[ \t]*<link [^>]*href="([^"?]+\.css)[^"]*"[^>]*>\n?')
+ADDRESS = re.compile(r"url\((?![\"']?(?:data:|#))[\"']?([^)\"']+)[\"']?\)")
+JOINED = "site.css"
 RULE = r'([^{}]+)\{content:"\\([0-9a-f]+)"\}'  # in that sheet: the names of an icon, and its code
 
 
@@ -73,6 +78,49 @@ def subset_icons(out: Path):
     sheet.write_text(fitted, encoding="utf-8")
 
 
+def join_sheets(out: Path, pages: list[Path]):
+    """Put the stylesheets of the pages into one, in the order in which pages link them.
+
+    A page that links fewer of them, as it has no explorer, gets all.
+
+    Raises:
+        ExtensionError: two pages link them in different orders.
+    """
+    texts = {page: page.read_text(encoding="utf-8") for page in pages}
+    linked = {
+        page: [(page.parent / name).resolve() for name in SHEET.findall(text)] for page, text in texts.items()
+    }
+    sheets = max(linked.values(), key=len)
+    for page, own in linked.items():
+        if not own or own != [sheet for sheet in sheets if sheet in own]:
+            here, there = ([sheet.name for sheet in some] for some in (own, sheets))
+            raise ExtensionError(f"{page.name} links the stylesheets {here}, another page {there}")
+    static = (out / "_static").resolve()
+    css = "".join(moved(sheet, static) for sheet in sheets)
+    (static / JOINED).write_text(css, encoding="utf-8")
+    version = hashlib.sha256(css.encode()).hexdigest()[:8]
+    for page, text in texts.items():
+        address = posixpath.join(os.path.relpath(static, page.resolve().parent).replace(os.sep, "/"), JOINED)
+        link = f'<link rel="stylesheet" href="{address}?v={version}" />\n'
+        places = [found.span() for found in SHEET.finditer(text)]
+        text = text[: places[0][0]] + link + SHEET.sub("", text[places[0][0] :])
+        page.write_text(text, encoding="utf-8")
+    for file in {*static.rglob("*.css"), *static.rglob("*.css.map")} - {static / JOINED}:
+        file.unlink()
+
+
+def moved(sheet: Path, folder: Path) -> str:
+    """The stylesheet with those that it imports; relative addresses lead from `folder` to where they led."""
+    css = re.sub(r'@charset "[^"]*";|/\*# sourceMappingURL=.*?\*/', "", sheet.read_text(encoding="utf-8"))
+
+    def address(found):
+        path = os.path.relpath(sheet.parent / found[1], folder).replace(os.sep, "/")
+        return f"url({path})"
+
+    css = ADDRESS.sub(address, css)
+    return re.sub(r'@import "([^"]+)";', lambda found: moved(sheet.parent / found[1], folder), css) + "\n"
+
+
 def lighten(app, exception):
     if exception or app.builder.format != "html":
         return
@@ -82,6 +130,7 @@ def lighten(app, exception):
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(shrink_picture, (out / "_images").glob("*.png")))
     subset_icons(out)
+    join_sheets(out, app.themed_pages)
 
 
 def setup(app):

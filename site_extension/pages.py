@@ -1,5 +1,6 @@
 """Boxes, the quick check, the pipeline drawing, and image sizes, so that the layout does not shift."""
 
+import json
 import re
 import struct
 from pathlib import Path
@@ -36,7 +37,22 @@ PATCHES = (
         r'<div (class="sidebar-primary-item">\s*<a class="navbar-brand)',
         r'<div role="navigation" aria-label="Home" \1',
     ),
+    # Buttons that a script writes; book.css hides them where there is no script.
+    (r"<script>\s*document\.write\(`((?s:.*?))`\);\s*</script>", r"\1"),
+    # The name of the page, for a choice of versions that this site has not.
+    (r"<script>DOCUMENTATION_OPTIONS\.pagename = '[^']*';</script>\n?", ""),
 )
+# A script that waits for no other: the theme's and Sphinx's, which are loaded when the page can be seen.
+SCRIPT = re.compile(r'<script (?:defer="defer" )?src="([^"]+)"></script>\n?')
+LATER = """<script>
+    Promise.all([
+      new Promise((done) => document.addEventListener("DOMContentLoaded", done)),
+      new Promise((done) => ["load", "error"].forEach((event) =>
+        document.addEventListener(event, ({ target }) => target.rel === "stylesheet" && done(), true))),
+    ]).then(() => %s.forEach((src) =>
+      document.head.append(Object.assign(document.createElement("script"), { src, async: false }))));
+  </script>
+  """
 # Words of code that have the colour of plain text: without their elements a page has a fifth less to build.
 PLAIN = re.compile(r'<span class="(?:n|nn|p|w)">([^<]*)</span>')
 NO_BREAK, NARROW_NO_BREAK = "\u00a0", "\u202f"
@@ -164,8 +180,20 @@ def finished(page: Path) -> str:
         link = f'<a href="#{figure[1]}">Skip to the first figure</a>'
         skip = f'<div class="skip-link d-print-none">{link}</div>'
         html = patch(html, r'<div id="pst-skip-link".*?</div>', rf"\g<0>\n  {skip}", page.name, theme())
-    html = PLAIN.sub(r"\1", html)
+    html = PLAIN.sub(r"\1", scripts_later(html, page.name))
     return re.sub(r"<img\s[^>]*>", lambda tag: finish_image(page, tag), html)
+
+
+def scripts_later(html: str, page: str) -> str:
+    """The page with one script that loads the others, in their order, when text and stylesheet are there.
+
+    So nothing keeps the page from being read. The script stands above the stylesheet: below, it waits for it.
+    """
+    sources = SCRIPT.findall(html)
+    # book.js changes what Sphinx's script for the search defines, before the index answers the first search.
+    sources.sort(key=lambda source: ("book.js" in source) + 2 * ("searchindex.js" in source))
+    script = LATER % json.dumps(sources)
+    return patch(SCRIPT.sub("", html), r'(?=<link [^>]*rel="stylesheet")', script, page, theme(), most=1)
 
 
 def setup(app):

@@ -11,8 +11,8 @@ def theme() -> str:
     return " and ".join(f"{name} {version(name)}" for name in ("sphinx-book-theme", "pydata-sphinx-theme"))
 
 
-def patch(text: str, pattern: str, new: str, where: str, author: str) -> str:
-    """`text` with every match of `pattern` replaced by `new`, as by re.sub.
+def patch(text: str, pattern: str, new: str, where: str, author: str, most: int = 0) -> str:
+    """`text` with every match of `pattern`, or the first `most`, replaced by `new`, as by re.sub.
 
     Args:
         where: the file that holds the text.
@@ -22,7 +22,7 @@ def patch(text: str, pattern: str, new: str, where: str, author: str) -> str:
         ExtensionError: there is no match. A later version of that package may write something else, and the
             site would silently be without this change.
     """
-    done, count = re.subn(pattern, new, text)
+    done, count = re.subn(pattern, new, text, count=most)
     if not count:
         raise ExtensionError(f"{where}: nothing matches {pattern!r}, which {author} is expected to write")
     return done

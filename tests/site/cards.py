@@ -226,9 +226,7 @@ def write_pages(folder, groups, data):
     explorers.place_cards(
         SimpleNamespace(add_css_file=str, add_js_file=lambda *a, **k: None), "", "", context, None
     )
-    cards = dict(
-        zip(names, re.findall(r"<div class=\"vae-explorer\".*?</script>", context["body"], re.S), strict=True)
-    )
+    cards = dict(zip(names, re.split(r"\n(?=<div class=\"vae-explorer\")", context["body"]), strict=True))
     for group in groups:
         own = [f"{name}.js" for name in group if EXPLORERS[name].own_script]
         assets = [file for name in group for file in EXPLORERS[name].assets()]

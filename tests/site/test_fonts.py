@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import io
+import json
 import re
 
 import pytest
@@ -31,7 +32,8 @@ FAMILY = "element => getComputedStyle(element).fontFamily"
 
 
 def sheet(html):
-    return (html / "_static" / "fonts.css").read_text(encoding="utf-8")
+    css = (html / "_static" / "site.css").read_text(encoding="utf-8")
+    return "".join(re.findall(r'@font-face{font-family:"Book [^}]*}', css))
 
 
 def test_fonts_weigh_at_most_60_kb(html):
@@ -105,8 +107,20 @@ def test_licences_stand_at_the_foot_of_every_page(page_name, html):
 THEME = """<html lang="en" data-theme="auto"><head>
 <script>localStorage.getItem("theme") || "auto";</script>
 <link rel="preload" as="font" href="a.woff2" />
+<link href="_static/styles/theme.css?digest=d" rel="stylesheet" />
 <script src="_static/vendor/fontawesome/6.5.2/js/all.min.js"></script>
+<script src="_static/a.js?v=1"></script>
+<script defer="defer" src="_static/book.js?v=2"></script>
+<script async="async" src="_static/explorers.js?v=3"></script>
+<script>DOCUMENTATION_OPTIONS.pagename = 'a';</script>
+<script src="searchindex.js"></script>
+<script src="_static/searchtools.js"></script>
 </head><body data-default-mode="auto">
+<script>
+document.write(`
+  <button>Search</button>
+`);
+</script>
 <div class="sidebar-primary-item"> <a class="navbar-brand logo" href="a.html"></a></div>
 </body></html>"""
 
@@ -117,6 +131,20 @@ def test_each_change_of_the_theme_is_made(tmp_path):
     done = pages.finished(page)
     assert 'data-theme="light"' in done and 'aria-label="Home"' in done and "matchMedia" in done
     assert "preload" not in done and "fontawesome" not in done
+    assert "document.write" not in done and "pagename" not in done and "\n  <button>Search" in done
+
+
+def test_scripts_of_the_theme_wait_for_the_page_in_their_order(tmp_path):
+    """Above the stylesheet, as a script below it would wait for it; only the index answers after book.js."""
+    page = tmp_path / "page.html"
+    page.write_text(THEME, encoding="utf-8")
+    done = pages.finished(page)
+    assert re.findall("<script[^>]* src=.*", done) == [
+        '<script async="async" src="_static/explorers.js?v=3"></script>'
+    ]
+    later = ["_static/a.js?v=1", "_static/searchtools.js", "_static/book.js?v=2", "searchindex.js"]
+    assert done.count(f"{json.dumps(later)}.forEach") == 1
+    assert done.index(json.dumps(later)) < done.index('rel="stylesheet"')
 
 
 @pytest.mark.parametrize(
@@ -127,6 +155,9 @@ def test_each_change_of_the_theme_is_made(tmp_path):
         ' data-theme="auto"',
         'localStorage.getItem("theme")',
         "navbar-brand",
+        "document.write",
+        "pagename",
+        'rel="stylesheet"',
     ],
 )
 def test_a_theme_that_writes_something_else_fails_the_build(gone, tmp_path):

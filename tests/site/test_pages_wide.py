@@ -26,9 +26,9 @@ def facts(page_name, visits, html, served, tab):
 @pytest.fixture(scope="module")
 def icons(html):
     """The characters that the icon font holds; it was cut down to those in use."""
-    (sheet,) = (html / "_static").glob("vendor/fontawesome/*/css/all.min.css")
-    assert sheet.stat().st_size < 40_000
-    font = re.search(r"url\(data:font/woff2;base64,([^)]+)\)", sheet.read_text(encoding="utf-8"))[1]
+    sheet = (html / "_static" / "site.css").read_text(encoding="utf-8")
+    font = re.search(r"Font Awesome\\ 6 Free;[^}]*woff2;base64,([^)]+)\)", sheet)[1]
+    assert len(font) < 20_000
     return TTFont(io.BytesIO(base64.b64decode(font))).getBestCmap()
 
 

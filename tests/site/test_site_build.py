@@ -4,6 +4,7 @@ import re
 import subprocess
 from pathlib import Path
 
+from site_extension.colours import stylesheet
 from site_extension.explorers import scripts, shortened
 from vae_lib.explorers import EXPLORERS
 from vae_lib.palette import PALETTE
@@ -12,10 +13,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_stylesheet_has_the_palette_of_vae_lib(html):
-    css = (html / "_static" / "colours.css").read_text(encoding="utf-8")
+    css = (html / "_static" / "site.css").read_text(encoding="utf-8")
+    own = stylesheet()
+    assert own in css
     for name, (light, dark) in PALETTE.items():
-        assert css.count(f"--{name}:{light};") == 1
-        assert css.count(f"--{name}:{dark};") == 1
+        assert own.count(f"--{name}:{light};") == 1
+        assert own.count(f"--{name}:{dark};") == 1
 
 
 def test_make_builds_again_when_an_explorer_changed(html):

@@ -232,6 +232,7 @@ def visit(page_name, page, base, html, rules, widths, pictures):
     page.route("**/explorers.js*", lambda route: held.append(route))
     try:
         page.goto(f"{base}{page_name}.html", wait_until="domcontentloaded")
+        page.wait_for_function("() => document.querySelector('link[rel=stylesheet]').sheet")
         page.evaluate(ASIDES)
         page.evaluate(BOXES)  # lays out what is far below, too, which asks for its fonts
         page.evaluate(FONTS)

@@ -99,7 +99,9 @@ export const explorer = {
     const { codes, decoder, parts } = cache.now;
     const { plane, at, circles, hold } = planeOf(picture, Math.min(290, narrow ? width - 60 : width / 2), 5);
     plane.inside(() => {
-      for (const [a, b, s, t] of codes) drawOval(picture, around([a, b], [s, t]).map(at), 1);
+      picture.layer(state.model, () => {
+        for (const [a, b, s, t] of codes) drawOval(picture, around([a, b], [s, t]).map(at), 1);
+      });
       circles();
     });
     const [left, top, size] = narrow ? [8, plane.bottom + 48, 104] : [plane.right + 46, 44, 132];

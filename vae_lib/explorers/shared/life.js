@@ -75,7 +75,7 @@ class Life {
     const pixels = controls.find(isPixels);
     if (pixels) this.#easel = this.#easelOf(pixels);
     this.#listeners = this.#allListeners(pixels);
-    this.#resized = new ResizeObserver(() => this.#again());
+    this.#resized = new ResizeObserver(() => this.#screen.fits() || this.#again());
     this.#themed = new MutationObserver(() => {
       this.#screen.recolour();
       this.#again();
@@ -260,7 +260,7 @@ class Life {
       this.#explorer.draw(picture, state, numbers, this.#cache);
     };
     if (this.#screen.paint(this.#lit, draw)) return;
-    // hidden, as for a moment while JupyterLab changes its theme: drawn once it shows
+    // hidden, as for a moment while JupyterLab changes its theme: measured and drawn once it shows
     this.#resized.unobserve(this.#screen.image);
     this.#resized.observe(this.#screen.image);
   }

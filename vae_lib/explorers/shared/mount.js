@@ -34,45 +34,79 @@ export function mount(name, explorer, { model, el }) {
   return () => life.end();
 }
 
-/**
- * For the site: brings each card of the page to life as soon as it has arrived, while the rest is still
- * on its way; each has a model of its own. A card is whole when the script behind it runs, which calls.
- * @param {Record<string, Explorer>} explorers
- */
-export async function wake(explorers) {
-  // A canvas does not change when a font arrives, so that the site's fonts come first.
-  await Promise.allSettled(["13px Book Sans", "13px Book Mono"].map((font) => document.fonts.load(font)));
-  const done = new Set();
-  const site = /** @type {Window & { wakeExplorers?: () => void, ownExplorers?: Record<string, Explorer> }} */ (window);
-  site.wakeExplorers = () => {
-    const found = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-explorer][data-spec]"));
-    for (const root of found) {
-      Object.assign(explorers, site.ownExplorers); // those with a script of their own, which tells when it is there
-      const explorer = explorers[root.dataset.explorer ?? ""];
-      if (!explorer || done.has(root) || (document.readyState === "loading" && !root.nextElementSibling)) continue;
-      done.add(root);
-      wakeOne(root, explorer);
-    }
-  };
-  site.wakeExplorers();
-  document.addEventListener("DOMContentLoaded", site.wakeExplorers);
-  const bindAll = () => {
-    for (const words of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("span.sets"))) bind(words);
-    for (const row of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(".terms"))) {
-      const root = cardOf(row.dataset.of ?? "", row);
-      if (root) bindTerms(row, explorers[row.dataset.of ?? ""], /** @type {Live} */ (lives.get(root)));
-    }
-  };
-  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", bindAll);
-  else bindAll();
-  window.addEventListener("hashchange", () => goTo(location.hash));
-}
-
-/** @type {Map<HTMLElement, Live>} the live cards of the page */
+/** @type {Record<string, Explorer>} */
+let known = {};
+/** @type {Map<HTMLElement, Live | undefined>} the cards that were brought to life; undefined where that failed */
 const lives = new Map();
 
 /**
- * The live card of an explorer; of several the one that is nearest to a place in the text. Of one nothing is measured,
+ * For the site: brings the cards of the page to life; each has a model of its own. The first, or that of the address,
+ * comes when the page has arrived, or before if that takes long; the others when the page has loaded, each in a task of
+ * its own.
+ * @param {Record<string, Explorer>} explorers
+ */
+export async function wake(explorers) {
+  known = explorers;
+  await styled();
+  const site = /** @type {Window & { wakeExplorers?: () => void, ownExplorers?: Record<string, Explorer> }} */ (window);
+  let queued = 0;
+  let size = 0;
+  const soon = (wait = 0) => {
+    queued ||= window.setTimeout(() => {
+      queued = 0;
+      Object.assign(known, site.ownExplorers); // those with a script of their own, which tells when it is there
+      const arrived = document.getElementsByTagName("*").length;
+      const early = document.readyState === "loading" && arrived > size && performance.now() < 1000;
+      size = arrived;
+      const root = early ? undefined : next();
+      if (root) wakeOne(root);
+      if (root) soon();
+      else if (document.readyState === "complete") bindAll();
+      else if (document.readyState === "loading" && !lives.size) soon(50);
+    }, wait);
+  };
+  site.wakeExplorers = soon;
+  soon();
+  for (const event of ["DOMContentLoaded", "load"]) window.addEventListener(event, () => soon());
+  window.addEventListener("hashchange", () => goTo(location.hash));
+}
+
+/** A canvas does not change when a stylesheet or a font arrives, so that the site's come first. */
+async function styled() {
+  const links = /** @type {HTMLLinkElement[]} */ ([...document.querySelectorAll("link[rel=stylesheet]")]);
+  await Promise.all(links.filter((link) => !link.sheet).map((link) =>
+    new Promise((done) => ["load", "error"].forEach((event) => link.addEventListener(event, done)))));
+  await Promise.allSettled(["13px Book Sans", "13px Book Mono"].map((font) => document.fonts.load(font)));
+}
+
+const all = () => /** @type {HTMLElement[]} */ ([...document.querySelectorAll("[data-explorer][data-spec]")]);
+
+/** The card to bring to life now. While a page arrives, a card is whole when something follows it. */
+function next() {
+  const [, asked] = /^#(\w+)\?/.exec(location.hash) ?? [];
+  const follows = (/** @type {Node | null} */ node) => {
+    while (node && !node.nextSibling) node = node.parentNode;
+    return node;
+  };
+  const whole = all().filter((root) => !lives.has(root) && known[root.dataset.explorer ?? ""] &&
+    (document.readyState !== "loading" || follows(root)));
+  const first = !lives.size || document.readyState === "complete" ? whole[0] : undefined;
+  return whole.find((root) => root.dataset.explorer === asked) ?? first;
+}
+
+/** Ties words of the text and terms of equations to the cards that are alive. */
+function bindAll() {
+  for (const words of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("span.sets:not(.tied)"))) bind(words);
+  for (const row of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(".terms:not(.tied)"))) {
+    const name = row.dataset.of ?? "";
+    const life = lives.get(cardOf(name, row));
+    if (life) bindTerms(row, known[name], life);
+    row.classList.toggle("tied", !!life);
+  }
+}
+
+/**
+ * The card of an explorer; of several the one that is nearest to a place in the text. Of one nothing is measured,
  * as that would lay out the whole page.
  * @param {string} name
  * @param {Element} [near]
@@ -80,7 +114,7 @@ const lives = new Map();
 function cardOf(name, near) {
   const top = (/** @type {Element | undefined} */ place) => place?.getBoundingClientRect().top ?? 0;
   const far = (/** @type {Element} */ root) => Math.abs(top(root) - top(near));
-  return [...lives.keys()].filter((root) => root.dataset.explorer === name).sort((a, b) => far(a) - far(b))[0];
+  return all().filter((root) => root.dataset.explorer === name).sort((a, b) => far(a) - far(b))[0];
 }
 
 /**
@@ -100,9 +134,10 @@ function reveal(root, block) {
 function goTo(hash) {
   const [, name = "", query = ""] = /^#(\w+)\?(.*)$/.exec(hash) ?? [];
   const root = cardOf(name);
-  if (!root) return;
+  const life = lives.get(root);
+  if (!life) return;
   reveal(root, "start");
-  lives.get(root)?.open(query);
+  life.open(query);
 }
 
 /**
@@ -111,9 +146,13 @@ function goTo(hash) {
  */
 function bind(words) {
   const [name, query] = (words.dataset.sets ?? "").split("?");
+  const root = cardOf(name, words);
+  const life = lives.get(root);
+  if (!life) return;
+  words.classList.add("tied");
   const slider = words.querySelector("input");
   if (slider) {
-    bindRange(words, slider, name, query);
+    bindRange(slider, root, life, query);
     return;
   }
   const button = document.createElement("button");
@@ -122,10 +161,8 @@ function bind(words) {
   if (words.querySelector(".math")) button.ariaLabel = query.replaceAll("=", " = ").replaceAll("&", ", ");
   button.append(...words.childNodes);
   button.addEventListener("click", () => {
-    const root = cardOf(name, words);
-    if (!root) return;
     reveal(root, "nearest");
-    lives.get(root)?.open(query);
+    life.open(query);
   });
   words.replaceWith(button);
 }
@@ -133,17 +170,15 @@ function bind(words) {
 /**
  * Ties the slider of a range to the trait: each shows what the other sets. From a large to a small value it runs
  * leftwards, so that it begins where the words do. The page scrolls to the card at the end, not under the finger.
- * @param {HTMLElement} words
  * @param {HTMLInputElement} slider
- * @param {string} name
+ * @param {HTMLElement} root
+ * @param {Live} life
  * @param {string} query
  */
-function bindRange(words, slider, name, query) {
+function bindRange(slider, root, life, query) {
   const [key, range] = query.split("=");
-  const root = cardOf(name, words);
-  const life = root && lives.get(root);
-  const trait = life?.controls.find((control) => control.name === key);
-  if (!life || !trait || !isSlider(trait)) return;
+  const trait = life.controls.find((control) => control.name === key);
+  if (!trait || !isSlider(trait)) return;
   const [from, to] = range.split("..").map((end) => toSlider(trait, Number(end)));
   Object.assign(slider, { min: Math.min(from, to), max: Math.max(from, to), step: trait.step, dir: from > to ? "rtl" : "" });
   let value = NaN, before = NaN;
@@ -159,14 +194,12 @@ function bindRange(words, slider, name, query) {
   });
 }
 
-/**
- * @param {HTMLElement} root
- * @param {Explorer} explorer
- */
-function wakeOne(root, explorer) {
+/** @param {HTMLElement} root */
+function wakeOne(root) {
+  lives.set(root, undefined);
   try {
     const { spec, state, data } = JSON.parse(root.dataset.spec ?? "");
-    lives.set(root, live(root, explorer, spec, data, modelOf(state)));
+    lives.set(root, live(root, known[root.dataset.explorer ?? ""], spec, data, modelOf(state)));
     if (location.hash.startsWith(`#${root.dataset.explorer}?`)) goTo(location.hash);
   } catch (error) {
     console.warn(error);

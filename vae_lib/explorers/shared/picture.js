@@ -41,7 +41,8 @@ export class Picture {
     /** @type {Handle[]} */
     this.handles = [];
     ctx.clearRect(0, 0, width, height);
-    ctx.font = (this.narrow ? 12 : 13) + "px Book Sans, Book Mono, system-ui, sans-serif";
+    const font = (this.narrow ? 12 : 13) + 'px "Book Sans", "Book Mono", system-ui, sans-serif';
+    if (ctx.font !== font) ctx.font = font; // to set it brings the styles of the page up to date
     ctx.lineCap = ctx.lineJoin = "round";
   }
 

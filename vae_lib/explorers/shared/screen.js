@@ -26,6 +26,8 @@ export class Screen {
   /** @type {Record<string, string>} */
   #color = {};
   held = false; // does the reader hold a handle?
+  /** @type {[width: number, height: number]} of the place for the picture, in pixels */
+  #size = [0, 0];
   #scale = 1; // of the picture, by the size that the reader gave to text
   #root;
   #ctx;
@@ -35,16 +37,26 @@ export class Screen {
   constructor(root) {
     this.#root = root;
     this.image = /** @type {HTMLElement} */ (root.querySelector(".picture > div"));
-    /** @type {HTMLCanvasElement & { handles?: Handle[] }} */
+    /** @type {HTMLCanvasElement & { handles?: Handle[], tile?: number[] }} */
     this.canvas = root.querySelector("canvas") ?? document.createElement("canvas");
     this.#ctx = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
     this.#layer = document.createElement("canvas");
   }
 
-  /** Reads the colours of the page anew. */
+  /** Reads the colours of the page anew, and the size, which a mode may change, too. */
   recolour() {
+    this.fits();
     const style = getComputedStyle(this.#root);
     this.#color = Object.fromEntries(COLORS.map((name) => [name, style.getPropertyValue("--" + name).trim()]));
+  }
+
+  /** Measures the place for the picture, as paint() does not; says whether it is as it was. */
+  fits() {
+    const { image } = this;
+    const now = [image.clientWidth, image.clientHeight, parseFloat(getComputedStyle(image).fontSize) / TEXT || 1];
+    const same = now.join() === [...this.#size, this.#scale].join();
+    [this.#size[0], this.#size[1], this.#scale] = now;
+    return same;
   }
 
   /**
@@ -55,7 +67,7 @@ export class Screen {
   paint(lit, draw) {
     const { canvas, image } = this;
     if (!canvas.isConnected) image.replaceChildren(canvas);
-    const [width, height] = [image.clientWidth, image.clientHeight];
+    const [width, height] = this.#size;
     if (!width || !height) {
       this.#color = {}; // those of where it will be are not known before it is there
       return false;
@@ -64,14 +76,15 @@ export class Screen {
     const dense = window.devicePixelRatio || 1;
     const [across, down] = [Math.round(width * dense), Math.round(height * dense)];
     if (canvas.width !== across || canvas.height !== down) Object.assign(canvas, { width: across, height: down });
-    this.#scale = parseFloat(getComputedStyle(image).fontSize) / TEXT || 1;
     const scale = dense * this.#scale;
     this.#ctx.setTransform(scale, 0, 0, scale, 0, 0);
     const picture = new Picture(this.#ctx, width / this.#scale, height / this.#scale, this.#color, this.#layer);
     Object.assign(picture, { lit, held: this.held, ends: this.picture?.ends });
     this.picture = picture;
     draw(picture);
-    picture.tile?.forEach((value, i) => this.#root.style.setProperty(["--left", "--top", "--size"][i], String(value)));
+    const there = canvas.tile?.join();
+    if (picture.tile?.join() !== there) picture.tile?.forEach((value, i) =>
+      this.#root.style.setProperty(["--left", "--top", "--size"][i], String(value)));
     Object.assign(canvas, { handles: picture.handles, tile: picture.tile }); // for tests
     return true;
   }
