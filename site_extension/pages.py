@@ -43,7 +43,7 @@ PATCHES = (
     (r"<script>DOCUMENTATION_OPTIONS\.pagename = '[^']*';</script>\n?", ""),
 )
 # A script that waits for no other: the theme's and Sphinx's, which are loaded when the page can be seen.
-SCRIPT = re.compile(r'<script (?:defer="defer" )?src="([^"]+)"></script>\n?')
+SCRIPT = re.compile(r'<script (defer="defer" )?src="([^"]+)"></script>\n?')
 LATER = """<script>
     Promise.all([
       new Promise((done) => document.addEventListener("DOMContentLoaded", done)),
@@ -189,10 +189,9 @@ def scripts_later(html: str, page: str) -> str:
 
     So nothing keeps the page from being read. The script stands above the stylesheet: below, it waits for it.
     """
-    sources = SCRIPT.findall(html)
-    # book.js changes what Sphinx's script for the search defines, before the index answers the first search.
-    sources.sort(key=lambda source: ("book.js" in source) + 2 * ("searchindex.js" in source))
-    script = LATER % json.dumps(sources)
+    # Deferred ones come after the others, but before the index, which answers the first search as it comes.
+    found = sorted(SCRIPT.findall(html), key=lambda script: ("searchindex.js" in script[1], script[0]))
+    script = LATER % json.dumps([source for _, source in found])
     return patch(SCRIPT.sub("", html), r'(?=<link [^>]*rel="stylesheet")', script, page, theme(), most=1)
 
 

@@ -135,7 +135,7 @@ def test_each_change_of_the_theme_is_made(tmp_path):
 
 
 def test_scripts_of_the_theme_wait_for_the_page_in_their_order(tmp_path):
-    """Above the stylesheet, as a script below it would wait for it; only the index answers after book.js."""
+    """Above the stylesheet, for which a script below it waits; deferred ones last, but before the index."""
     page = tmp_path / "page.html"
     page.write_text(THEME, encoding="utf-8")
     done = pages.finished(page)
