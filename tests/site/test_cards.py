@@ -337,7 +337,7 @@ def test_without_javascript(name, silent):
     """A picture, the numbers and the words, and no slider that does nothing."""
     root = silent(name, 1280)
     assert root.locator("svg path").count() > 5
-    assert root.locator(".controls").is_hidden()
+    assert root.locator(".controls").is_hidden() and root.get_by_role("button").count() == 0
     for fold in root.locator("summary:visible").all():
         fold.click()
     words = root.locator(".words").inner_text()

@@ -37,14 +37,12 @@ class TestWide(EveryVisit):
         """At most 0.7 MB over the wire, text gzipped as every host sends it, and 250 KB of script.
 
         The digits come as a script, which works from a folder, too, and count as data: at most 40 kB as sent.
-        The page to which a trained model and its test images are sent may weigh 1.0 MB.
         """
         scripts = {name: size for name, (_, size) in facts.files.items() if name.endswith(".js")}
         scripts.pop("_static/digits.js", None)
         assert facts.files.get("_static/digits.js", (0, 0))[0] <= 40_000
         heaviest = sorted(((sent, name) for name, (sent, _) in facts.files.items()), reverse=True)
-        bound = 1_000_000 if page_name == "book/08_training" else 700_000
-        assert sum(sent for sent, _ in heaviest) <= bound, heaviest[:8]
+        assert sum(sent for sent, _ in heaviest) <= 700_000, heaviest[:8]
         assert sum(scripts.values()) <= 250_000, scripts
         assert len(facts.files) >= 10
 

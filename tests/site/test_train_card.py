@@ -7,7 +7,7 @@ import json
 
 import pytest
 import torch
-from cards import Card
+from cards import WEAR, Card
 
 from vae_lib.explorers import Train
 from vae_lib.explorers.shared import base
@@ -134,6 +134,32 @@ def test_a_kept_run_stands_beside_the_next(train):
     assert "The kept run: loss" in explorer.words()
     explorer.reset()
     assert explorer.root.locator(".numbers .kept").count() == 0 and epoch(explorer) == 0
+
+
+@pytest.mark.parametrize("width", [320, 375, 1280])
+def test_numbers_of_two_runs_have_room(width, card):
+    """Also a KL that has collapsed, in the widest face."""
+    explorer = ready(card("train", width=width))
+    explorer.page.evaluate(WEAR, "wide")
+    explorer.set("beta", 100)
+    reach(explorer, 10)
+    press(explorer, "keep")
+    assert explorer.texts()["kl"] == "0.00"
+    boxes = explorer.root.evaluate("""root => {
+      const parts = [...root.querySelectorAll(".own :is(label, output, .kept)")];
+      return parts.map(part => {
+        const range = document.createRange();
+        range.selectNodeContents(part);
+        const { left, top, right, bottom } = range.getBoundingClientRect();
+        return [part.textContent, left, top, right, bottom];
+      });
+    }""")
+    edge = explorer.root.bounding_box()
+    for i, (words, left, top, right, bottom) in enumerate(boxes):
+        assert edge["x"] < left and right < edge["x"] + edge["width"], words
+        for other, l2, t2, r2, b2 in boxes[:i]:
+            apart = right <= l2 or r2 <= left or bottom <= t2 + 2 or b2 <= top + 2
+            assert apart, (words, other)
 
 
 def test_tasks_tick_themselves_while_it_trains(train):

@@ -480,7 +480,9 @@ class Trainer {
       if (value === null || value === undefined) continue;
       const kept = document.createElement("span");
       kept.className = "kept";
-      kept.textContent = `kept ${format(value, output.name === "epoch" ? 0 : 2)}`;
+      const word = document.createElement("span");
+      word.textContent = "kept ";
+      kept.append(word, format(value, output.name === "epoch" ? 0 : 2, true));
       output.before(kept);
     }
   }
@@ -515,10 +517,10 @@ export const explorer = {
   more: ["num_samples", "hidden", "step_size", "seed"],
   outputs: [
     { name: "epoch", label: "epoch", digits: 0 },
-    { name: "loss", label: "loss", digits: 2 },
-    { name: "reconstruction", label: "reconstruction", digits: 2, color: "likelihood" },
-    { name: "kl", label: "KL", digits: 2, color: "approximate" },
-    { name: "elbo", label: "held-out ELBO", digits: 2 },
+    { name: "loss", label: "loss", digits: 2, fixed: true },
+    { name: "reconstruction", label: "reconstruction", digits: 2, fixed: true, color: "likelihood" },
+    { name: "kl", label: "KL", digits: 2, fixed: true, color: "approximate" },
+    { name: "elbo", label: "held-out ELBO", digits: 2, fixed: true },
   ],
   tasks: [
     { words: "Make the plane collapse with one control: a KL below 0.1 at epoch 10.", reach: { beta: 30 },

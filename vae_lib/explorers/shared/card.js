@@ -24,10 +24,10 @@ export function readied(explorer, state, data) {
  * @param {Record<string, number | null> | null} numbers
  */
 export function outputText(explorer, name, numbers) {
-  const { unit, digits, missing } = explorer.outputs.filter((output) => output.name === name)[0];
+  const { unit, digits, fixed, missing } = explorer.outputs.filter((output) => output.name === name)[0];
   if (numbers === null) return "…";
   const value = numbers[name];
-  return value === null ? missing ?? "none" : format(value, digits) + (unit ? " " + unit : "");
+  return value === null ? missing ?? "none" : format(value, digits, fixed) + (unit ? " " + unit : "");
 }
 
 /**

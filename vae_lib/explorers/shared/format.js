@@ -1,12 +1,13 @@
 // How numbers are written: in outputs, in sentences and at the ticks of axes.
 
 /**
- * A number in an output: fixed decimals with at most eight figures, or a power of ten where those say nothing.
+ * A number in an output: fixed decimals with at most eight figures, or a power of ten where those say nothing; a small
+ * one is 0 where it is `fixed`.
  * @param {number} value
  */
-export function format(value, digits = 4) {
+export function format(value, digits = 4, fixed = false) {
   const size = Math.abs(value);
-  if (size < 1e-14) return (0).toFixed(digits);
+  if (size < (fixed ? 0.5 * 10 ** -digits : 1e-14)) return (0).toFixed(digits);
   if (size < 0.5 * 10 ** -digits || size >= 1e7) return scientific(value, 3);
   return minus(value.toFixed(Math.min(digits, 7 - Math.floor(Math.log10(size)))));
 }

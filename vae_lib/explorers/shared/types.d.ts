@@ -38,6 +38,7 @@ export interface Output {
   label: string;
   unit?: string;
   digits?: number;
+  fixed?: boolean; // 0.00 rather than a small power of ten
   color?: string;
   missing?: string; // in place of a number that is null
 }
