@@ -405,7 +405,7 @@ FAULTS: list[Fault] = [
     *in_file(
         "vae_lib/explorers/shared/explorers.css",
         "tests/site/test_latent.py::test_drawing_is_hidden_in_print",
-        (":is(input:not(.typed), .buttons, .control.pixels), .vae", "input:not(.typed), .vae"),
+        (":is(input:not(.typed), .buttons, .tasks button, .control.pixels), .vae", "input:not(.typed), .vae"),
     ),
     *in_file(
         "vae_lib/explorers/shared/pixels.js",
