@@ -256,7 +256,6 @@ def visit(page_name, page, base, html, rules, widths, pictures):
             page.evaluate(LOAD_IMAGES)
         except Error as error:
             facts.problems.append(f"an image: {error}")
-        page.wait_for_load_state("networkidle")
         facts.jumped = page.evaluate(JUMPED)
         facts.files = files(facts.asked, base, html)
         facts.opened, facts.moved = [reading(card) for card in cards], [moved(card) for card in cards]
