@@ -2,8 +2,7 @@
 
 fonts.css holds the fonts themselves, cut down to the characters in use: 57 KB as sent. So a page that is
 opened from a folder has them, too, and no request can be late. A script at the head of a page begins to load
-them as soon as the stylesheet is there, so that they are there before the first paint and the layout does not
-shift.
+them at once, so that they are there before the first paint and the layout does not shift.
 """
 
 import base64
@@ -87,12 +86,9 @@ def load_first(app, pagename, templatename, context, doctree):
     shown.append('900 1em "Font Awesome 6 Free"')
     if 'class="katex' in context.get("body", ""):
         shown += ["1em KaTeX_Main", "italic 1em KaTeX_Math"]
-    script = (
-        'document.addEventListener("load", ({ target: { rel } }) => { if (rel === "stylesheet") '
-        f"for (const font of {json.dumps(shown)}) document.fonts.load(font); }}, true);"
-    )
-    # Above the stylesheet: below it, a script would keep the page from being read until the sheet is there.
-    context["metatags"] = context.get("metatags", "") + f"<script>{script}</script>\n"
+    # It waits for the stylesheet, and the page for it: a listener to that runs too late on a busy machine.
+    script = f"for (const font of {json.dumps(shown)}) document.fonts.load(font);"
+    app.add_js_file(None, body=script, priority=100)  # before the scripts of the theme
 
 
 class Text(HTMLParser):
