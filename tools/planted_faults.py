@@ -761,6 +761,7 @@ FAULTS: list[Fault] = [
         "site_extension/static/book.css",
         "tests/site/test_train_card.py",
         (".bd-article .output:has(.vae-explorer .own) { overflow: visible; }\n", ""),
+        build=True,
     ),
     *in_file(
         "vae_lib/explorers/train.py",

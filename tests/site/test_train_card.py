@@ -330,6 +330,54 @@ def test_it_trains_on_a_page_that_was_opened_from_a_folder(html, tab):
     assert problems == []
 
 
+@pytest.fixture
+def flight(tab):
+    """A function that opens an address without a network; the next test has one again."""
+    pages = []
+
+    def open_page(address, **options):
+        pages.append(tab(**options))
+        pages[0].context.set_offline(True)
+        pages[0].goto(address)
+        return pages[0]
+
+    yield open_page
+    pages[0].context.set_offline(False)
+
+
+@pytest.mark.parametrize(("width", "mode"), [(375, "dark"), (1280, "light")])
+def test_a_reader_finds_out_that_the_mean_is_a_larger_beta(width, mode, html, flight):
+    """In flight mode, with the words of the page alone: its buttons, by their names."""
+    problems = []
+    address = (html / "book" / "08_training.html").as_uri()
+    page = flight(address, width=width, mode=mode, problems=problems)
+    explorer = ready(Card(page, "train"))
+    button = lambda name: explorer.root.get_by_role("button", name=name, exact=True)  # noqa: E731
+    done = explorer.root.locator(".tasks li.done")
+
+    def ten_epochs():
+        button("Train").click()
+        until(explorer, "epoch >= 10")
+        button("Pause").click()
+        explorer.rest()
+        return explorer.shown()
+
+    right = ten_epochs()
+    assert right["kl"] > 0.5
+    button("Keep").click()
+    page.get_by_role("button", name="the mean over the pixels").click()
+    button("Start over").click()
+    mean = ten_epochs()
+    assert mean["kl"] < 0.1 and mean["loss"] < 1 and mean["elbo"] < right["elbo"] - 1
+    assert "the posterior has collapsed" in explorer.words() and "The kept run: loss" in explorer.words()
+    page.get_by_role("button", name="β = 64").click()
+    button("Start over").click()
+    larger = ten_epochs()
+    assert larger["kl"] < 0.1 and larger["loss"] > 20
+    assert done.count() == 2
+    assert problems == []
+
+
 def test_it_trains_under_the_policy_of_the_site(served, tab):
     problems = []
     page = tab(f"{served}book/08_training.html", problems=problems)
