@@ -44,13 +44,17 @@ WORDS = r"""async (y) => {
   return found;
 }"""
 PIECE = 6000  # pixels of the page in one picture, of which there cannot be one of any height
+SMALL = 16  # pixels: the height of the box of small words
 OVERLAP = 200  # so that no word is cut, and each is once below the header
 LIGHT = np.arange(256) / 255
 LIGHT = np.where(LIGHT <= 0.04045, LIGHT / 12.92, ((LIGHT + 0.055) / 1.055) ** 2.4) + 0.05
 
 
 def unseen(page, least):
-    """The words on the page whose boxes have no two lightnesses with a contrast of at least `least`."""
+    """The words on the page whose boxes have no two lightnesses with a contrast of at least `least`.
+
+    Of small ones, as in an exponent, the strokes are thinner than a pixel and never have their colour.
+    """
     size = page.viewport_size
     page.set_viewport_size({**size, "height": PIECE})
     found = []
@@ -72,6 +76,6 @@ def pale(page, top, least):
     for word, *box in words:
         left, above, right, below = (max(0, round(side)) for side in box)
         part = grey[above:below, left:right]
-        if LIGHT[part.max()] / LIGHT[part.min()] < least:
+        if LIGHT[part.max()] / LIGHT[part.min()] < (least if len(part) >= SMALL else min(least, 2)):
             found.append((word, left, top + above))
     return found
