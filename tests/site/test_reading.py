@@ -191,6 +191,12 @@ def test_the_figure_of_chapter_10_is_within_four_screens(served, tab):
     assert page.locator(".vae-explorer").first.bounding_box()["y"] < 3.5 * 800
 
 
+def test_the_formulas_of_chapter_10_need_no_scrolling_on_a_phone(served, tab):
+    formulas = tab(f"{served}book/10_in_practice.html", 320).locator(".math[id] .katex-display")
+    assert formulas.count() >= 5
+    assert formulas.evaluate_all("all => all.filter(e => e.scrollWidth > e.clientWidth + 1).length") == 0
+
+
 # The page for addresses that do not exist
 
 
