@@ -149,6 +149,35 @@ def test_a_typed_number_out_of_bounds_is_refused_with_the_bounds(number, card):
     assert explorer.state() == before
 
 
+# Counts how often a script asks for a size or a style, for which the browser lays out the page at once.
+COUNT = """() => {
+  window.measured = [];
+  for (const name of ["clientWidth", "clientHeight"]) {
+    const { get } = Object.getOwnPropertyDescriptor(Element.prototype, name);
+    Object.defineProperty(Element.prototype, name, { get() { measured.push(name); return get.call(this); } });
+  }
+  for (const [owner, name] of [[window, "getComputedStyle"], [Element.prototype, "getBoundingClientRect"]]) {
+    const real = owner[name];
+    owner[name] = function (...given) { measured.push(name); return real.apply(this, given); };
+  }
+}"""
+
+
+@pytest.mark.parametrize("name", ["kl", "latent", "rate_distortion", "aggregated_posterior"])
+def test_a_step_measures_nothing(name, card):
+    explorer = card(name)
+    explorer.page.evaluate(COUNT)
+    slider = explorer.root.locator("input[type=range]").first
+    before = explorer.root.get_attribute("data-drawn")
+    for part in (0.3, 0.7):
+        slider.evaluate(SET, slider.evaluate(f"s => Number(s.min) + {part} * (s.max - s.min)"))
+        explorer.rest()
+    assert explorer.root.get_attribute("data-drawn") != before
+    assert explorer.page.evaluate("measured") == []
+    explorer.page.set_viewport_size({"width": 600, "height": 800})
+    explorer.page.wait_for_function("() => measured.includes('clientWidth')")
+
+
 @each_explorer
 def test_a_drag_moves_a_slider_and_a_double_click_resets_it(name, card):
     explorer = card(name)
