@@ -161,6 +161,11 @@ PLACES = """async (root) => {
     document.documentElement.dataset.theme = mode; // draws everything anew
     await rest();
     found[`${name}, ${mode}`] = boxes.map((box) => box.map((value) => value.call?.() ?? value));
+    const pad = root.querySelector(".pixels"), { x, y } = canvas.getBoundingClientRect();
+    if (pad?.checkVisibility()) {
+      const { left, top, right, bottom } = pad.getBoundingClientRect();
+      found[`${name}, ${mode}`].push(["the drawing pad", left - x, top - y, right - x, bottom - y, 0, 21, 21]);
+    }
   }
   delete ctx.fillText, delete ctx.clearRect;
   return [canvas.clientWidth, canvas.clientHeight, found];

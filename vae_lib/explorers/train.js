@@ -298,7 +298,7 @@ function drawDimensions(picture, { session }, left, top, side) {
     if (found[j] > 1.5) picture.text(bars.x(j + 1), bars.top + 7, "↑", color.paper, "center", 0);
   }
   const y = bars.bottom + 28;
-  picture.text(left, y - 12, "samples from the prior", color.likelihood);
+  picture.text(left, y - 12, picture.fitting(side, "samples from the prior", "samples"), color.likelihood);
   if (!session) return;
   const eps = new Float64Array(16 * Math.ceil((SAMPLES * J) / 16));
   normals(3)(eps, 0, eps.length);
