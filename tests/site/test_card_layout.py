@@ -164,7 +164,8 @@ PLACES = """async (root) => {
     const pad = root.querySelector(".pixels"), { x, y } = canvas.getBoundingClientRect();
     if (pad?.checkVisibility()) {
       const { left, top, right, bottom } = pad.getBoundingClientRect();
-      found[`${name}, ${mode}`].push(["the drawing pad", left - x, top - y, right - x, bottom - y, 0, 21, 21]);
+      const box = [left - x, top - y, right - x, bottom - y];
+      found[`${name}, ${mode}`].push(["the drawing pad", ...box, 0, 21, 21]);
     }
   }
   delete ctx.fillText, delete ctx.clearRect;
