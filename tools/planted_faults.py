@@ -351,6 +351,11 @@ FAULTS: list[Fault] = [
     ),
     *in_file(
         "vae_lib/explorers/shared/input.js",
+        "tests/site/test_cards.py::test_a_swipe_over_a_slider_scrolls_and_changes_nothing[which_bug]",
+        ('[place, "input", (event) => finger && event.stopImmediatePropagation()],', ""),
+    ),
+    *in_file(
+        "vae_lib/explorers/shared/input.js",
         "tests/site/test_card_layout.py::test_a_drag_on_the_picture_moves_a_trait[1280-kl]",
         ("this.#held = this.#screen.place(event).handle;", "this.#held = null;"),
     ),
@@ -427,7 +432,9 @@ FAULTS: list[Fault] = [
     *in_file(
         "vae_lib/explorers/shared/input.js",
         "tests/explorers/test_modules.py::test_shared_module[input.test.mjs]",
-        ('event.pointerType === "touch" ?', 'event.pointerType === "pen" ?'),
+        ('pointerType === "touch" &&', 'pointerType === "pen" &&'),
+        ("if (finger) finger.slider.value = finger.value;", ""),
+        ("return there === value ? value + way : null;", "return null;"),
         ('if (key === "Escape") target.value', 'if (key === "Enter") target.value'),
     ),
     *in_file(
@@ -490,12 +497,22 @@ FAULTS: list[Fault] = [
     *in_file(
         "vae_lib/explorers/shared/mount.js",
         "tests/site/test_cards.py::test_words_of_the_text_set_the_figure",
-        ("    slider.ariaValueText = shown(trait, value);\n", ""),
+        ("    slider.ariaValueText = shown(trait, state[key]);\n", ""),
     ),
     *in_file(
         "vae_lib/explorers/shared/mount.js",
         "tests/site/test_cards.py::test_a_swipe_over_a_range_scrolls_and_changes_nothing",
-        ('"pointercancel", () => set(before)', '"pointercancel", () => set(value)'),
+        ("of swipeListeners(slider))", "of [])"),
+    ),
+    *in_file(
+        "vae_lib/explorers/rate_distortion.js",
+        "tests/site/test_card_layout.py::test_words_in_the_picture_neither_collide_nor_are_cut[568-rate_distortion]",
+        ('"distortion: squared error"', '"distortion: squared error per image"'),
+    ),
+    *in_file(
+        "vae_lib/explorers/reparameterization.js",  # a letter too long in the fonts of the book alone
+        "tests/site/test_card_layout.py::test_words_in_the_picture_neither_collide_nor_are_cut[288-reparameterization]",
+        ("counts (log);", "counts, log scale;"),
     ),
     *in_file(
         "vae_lib/explorers/implied_beta.js",

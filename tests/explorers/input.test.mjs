@@ -143,18 +143,49 @@ test("the field beside a slider takes a value, and Escape leaves it", () => {
   assert.deepEqual([values.mu, field.value], [1.25, "1.25"]);
 });
 
-test("a swipe that turns out to scroll the page changes nothing", () => {
-  const { values, state } = parts();
-  const send = sender(swipeListeners(/** @type {any} */ ({}), state));
-  for (const [pointerType, end, left] of [
-    ["touch", "pointercancel", 0], ["touch", "pointerup", 2], ["mouse", "pointercancel", 2],
-  ]) {
-    values.mu = 0;
-    send("pointerdown", { pointerType, target: { name: "mu" } });
-    values.mu = 2;
-    send(/** @type {string} */ (end), {});
-    assert.equal(values.mu, left, `${pointerType} ${end}`);
+test("a finger on a slider sets nothing before it is known to drag", () => {
+  const send = sender(swipeListeners(/** @type {any} */ ({})));
+  /** @type {[string, string, number, number, boolean][]} */
+  const fingers = [
+    ["touch", "pointermove", 9, 2, true], ["touch", "pointermove", 2, 9, false], ["touch", "pointerup", 0, 0, true],
+    ["touch", "pointercancel", 0, 0, false],
+  ];
+  for (const [pointerType, kind, x, y, wanted] of fingers) {
+    let [sent, held] = [0, 0];
+    const target = { type: "range", value: "1", dispatchEvent: () => sent++ };
+    const input = { target, stopImmediatePropagation: () => held++ };
+    send("pointerdown", { pointerType, target, clientX: 0, clientY: 0 });
+    target.value = "3"; // the browser has moved its thumb
+    send("input", input);
+    assert.deepEqual([sent, held], [0, 1], "the first change waits");
+    send(kind, { target, clientX: x, clientY: y });
+    assert.equal(sent, Number(wanted), `${kind} by ${x}, ${y}`);
+    assert.equal(target.value, kind === "pointercancel" ? "1" : "3", "a swipe puts the thumb back");
+    send("input", input);
+    assert.equal(held, 1 + Number(!wanted && kind === "pointermove"), "what is known holds for the whole touch");
   }
+  for (const [pointerType, type] of [["mouse", "range"], ["touch", "checkbox"]]) {
+    const target = { type };
+    send("pointerdown", { pointerType, target });
+    send("input", { target, stopImmediatePropagation: () => assert.fail(`${pointerType} on ${type} waits`) });
+  }
+});
+
+test("an arrow moves a whole number by one where the slider's step is less", () => {
+  const { values, typed, press, prevented, target } = typing();
+  target.name = "D";
+  values.D = 1;
+  for (const [key, wanted] of /** @type {[string, number][]} */ ([
+    ["ArrowLeft", 1], ["ArrowRight", 2], ["ArrowUp", 3], ["ArrowDown", 2], ["ArrowLeft", 1],
+  ])) {
+    press("7");
+    press(key);
+    assert.deepEqual([values.D, typed.text], [wanted, ""], key);
+  }
+  const before = prevented();
+  values.D = 500; // where a step leads further
+  press("ArrowRight");
+  assert.deepEqual([values.D, prevented()], [500, before], "the browser moves it");
 });
 
 test("keys of the browser and of menus stay theirs", () => {

@@ -100,8 +100,8 @@ def test_a_drag_on_the_picture_moves_a_trait(name, width, card):
 
 # Words in pictures
 
-# Of cards on telephones and tablets, at 200 % zoom, beside controls.
-WIDTHS = (288, 343, 528, 608, 664, 680, 900)
+# Of cards on telephones and tablets, at 200 % zoom, beside text (568) and beside controls.
+WIDTHS = (288, 343, 528, 568, 608, 664, 680, 900)
 # Goes to three states in both modes and notes the box of each word in the picture: words, left, top, right,
 # bottom, how wide a space is, its contrast with the paper (1: the same colour, 21: black on white), and how
 # much contrast the pixel that it changed most has with what was there before, when all is drawn: little if

@@ -129,7 +129,7 @@ const named = ({ image }, { labels }) => {
 const drawSquare = (picture, [a, b]) => picture.rect(a - 5, b - 5, a + 5, b + 5, picture.color.approximate);
 
 /** @param {Picture} picture */
-const sideOf = ({ narrow, width }) => Math.min(narrow ? 220 : 330, narrow ? width - 60 : Math.round(width / 2));
+const sideOf = ({ narrow, width }) => narrow ? Math.min(220, width - 60) : Math.min(330, Math.round(width / 2), width - 290);
 
 /**
  * Faint digits behind the plane: what its places are decoded to.

@@ -32,7 +32,7 @@ function drawPlane(picture, { sigma, beta, distortion, kl }, runs) {
   const plane = picture.panel({
     left: 40, right: narrow ? 12 : 344, top: 34, bottom: narrow ? height - 224 : 44,
     x: [0, far], y: [0, 1.14 * Math.max(...runs.map((one) => one.distortion))],
-    xlabel: "rate: KL in nats", ylabel: "distortion: squared error per image",
+    xlabel: "rate: KL in nats", ylabel: "distortion: squared error",
   });
   /** @type {Point[]} */
   const tangent = [[0, distortion + 2 * beta * kl], [far, distortion - 2 * beta * (far - kl)]];

@@ -83,8 +83,7 @@ function drawGreys(picture, { p, x }) {
   const [left, top] = [picture.width - 76, 4];
   [x, p].forEach((grey, i) => picture.rect(left + 24 * i, top, left + 24 * (i + 1), top + 18, color.ink, grey));
   picture.frame(left, top, left + 48, top + 18, color.muted);
-  const room = left - 7 - picture.measure("cross-entropy, in nats") - 16;
-  picture.text(left - 7, top + 9, picture.fitting(room, "grey of x", "x"), color.ink, "right");
+  picture.text(left - 7, top + 9, "x", color.ink, "right");
   picture.text(left + 54, top + 9, "p", color.ink);
 }
 

@@ -119,7 +119,7 @@ function drawGradients(picture, num_samples, exact, { ends, three }) {
   const { color, narrow, width, height } = picture;
   const [column, first] = narrow ? [40, 322] : [width * 0.56, 46];
   const tall = (height - first - 88) / 3;
-  picture.text(column - 30, first - 34, "counts, log scale; dashed: exact; dot: mean", color.muted);
+  picture.text(column - 30, first - 34, "counts (log); dashed: exact; dot: mean", color.muted);
   KINDS.forEach(([, words, kind], i) => {
     const { mean, variance, counts } = three[i];
     const top = first + i * (tall + 23);

@@ -122,7 +122,8 @@ function drawDimensions(picture, left, top, run, right) {
   const most = Math.max(1.2, ...right.per_dimension);
   const bars = picture.panel({
     left, right: 8, top, bottom: narrow ? 8 : 46, x: [0.4, 8.6], y: [0, 1.3 * most], xticks: [], yticks: [0, 1],
-    ylabel: "KL per dimension, nats; hatched: right",
+    ylabel: picture.fitting(picture.width - left + 30, "KL per dimension, nats; hatched: right",
+      "KL per dimension; hatched: right"),
   });
   const sorted = (/** @type {Run} */ r) => [...r.per_dimension].sort((a, b) => b - a);
   const [zero, blue] = [bars.y(0), color.approximate];

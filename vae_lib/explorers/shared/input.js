@@ -1,6 +1,6 @@
 // What a reader does to a live card, by control, keyboard and pointer, as listeners that set its state.
 
-import { fromSlider, isMenu, isPixels, isSlider, shown, typedText, typedValue } from "./controls.js";
+import { fromSlider, isMenu, isPixels, isSlider, shown, snapped, toSlider, typedText, typedValue } from "./controls.js";
 
 /** @import { State } from "./controls.js" */
 /** @import { Screen } from "./screen.js" */
@@ -56,6 +56,17 @@ export function newSeed(state, { name, min, max }) {
 /** @type {(slider: Element) => HTMLInputElement} the field with the value of a slider, which stands before it */
 export const fieldOf = (slider) => /** @type {any} */ (slider.previousElementSibling?.firstElementChild);
 
+/**
+ * Where an arrow leads on a logarithmic slider of whole numbers whose steps are too small for the next one.
+ * @type {(control: Slider, value: number, key: string) => number | null}
+ */
+function nextWhole(control, value, key) {
+  if (!key.startsWith("Arrow") || !control.log || !control.integer) return null;
+  const way = /Right|Up/.test(key) ? 1 : -1;
+  const there = snapped(control, fromSlider(control, toSlider(control, value) + way * control.step));
+  return there === value ? value + way : null;
+}
+
 /** Numbers that are typed on a slider, and Enter, or into the field beside it: the exact value. */
 export class Typing {
   text = "";
@@ -77,6 +88,12 @@ export class Typing {
     }
     const control = controlOf(this.#state, event);
     if (!control || !isSlider(control) || event.ctrlKey || event.metaKey || event.altKey) return;
+    const next = nextWhole(control, this.#state.model.get(control.name), key);
+    if (next !== null) {
+      event.preventDefault();
+      this.#drop(event);
+      this.#state.set({ [control.name]: next });
+    }
     const [before, after] = [this.text, typedText(this.text, key)];
     if (after === null) return;
     event.preventDefault();
@@ -133,27 +150,31 @@ export class Typing {
 }
 
 /**
- * A swipe that scrolls the page begins on a slider like one that moves it: what it moved is taken back.
- * @param {HTMLElement} root
- * @param {State} state
+ * A finger on a slider may drag it or scroll the page. Until that is known nothing is set, not even for a moment: a
+ * number of latent dimensions would begin a new run, a case take the guess away. Put these before other listeners.
+ * @param {HTMLElement} place of the sliders
  * @returns {Listener[]}
  */
-export function swipeListeners(root, state) {
-  /** @type {Control | undefined} */
-  let touched;
-  /** @type {any} */
-  let before;
+export function swipeListeners(place) {
+  /** @type {{ slider: HTMLInputElement, value: string, x: number, y: number } | null} one whose aim is not known yet */
+  let finger = null;
+  const drags = () => {
+    const slider = finger?.slider;
+    finger = null;
+    slider?.dispatchEvent(new Event("input", { bubbles: true }));
+  };
   return [
-    [root, "pointerdown", (event) => {
-      touched = event.pointerType === "touch" ? controlOf(state, event) : undefined;
-      if (touched) before = state.model.get(touched.name);
+    [place, "pointerdown", ({ pointerType, target: slider, clientX: x, clientY: y }) => {
+      finger = pointerType === "touch" && slider.type === "range" ? { slider, value: slider.value, x, y } : null;
     }],
-    [root, "pointercancel", () => {
-      if (touched && isSlider(touched)) {
-        state.put(touched, before);
-        state.model.save_changes();
-      }
-      touched = undefined;
+    [place, "input", (event) => finger && event.stopImmediatePropagation()],
+    [place, "pointermove", ({ clientX, clientY }) => {
+      if (finger && Math.abs(clientX - finger.x) > Math.abs(clientY - finger.y)) drags();
+    }],
+    [place, "pointerup", drags],
+    [place, "pointercancel", () => {
+      if (finger) finger.slider.value = finger.value;
+      finger = null;
     }],
   ];
 }

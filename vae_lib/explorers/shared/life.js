@@ -105,9 +105,9 @@ class Life {
   #allListeners(pixels) {
     /** @type {Listener[]} */
     const listeners = [
+      ...swipeListeners(this.#root),
       ...formListeners(this.#root, this.#state, () => this.#schedule(), (levels) => pixels && this.#painted(pixels, levels)),
       ...this.#typing.listeners(this.#root),
-      ...swipeListeners(this.#root, this.#state),
       [this.#root, "click", ({ target }) => {
         if (target.dataset?.do === "copy") this.#copy(target);
         const task = this.#explorer.tasks?.[target.dataset?.task ?? -1];

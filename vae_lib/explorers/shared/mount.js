@@ -2,6 +2,7 @@
 
 import { card } from "./card.js";
 import { fromSlider, isSlider, shown, snapped, toSlider } from "./controls.js";
+import { swipeListeners } from "./input.js";
 import { live } from "./life.js";
 import { bindTerms } from "./terms.js";
 
@@ -181,16 +182,12 @@ function bindRange(slider, root, life, query) {
   if (!trait || !isSlider(trait)) return;
   const [from, to] = range.split("..").map((end) => toSlider(trait, Number(end)));
   Object.assign(slider, { min: Math.min(from, to), max: Math.max(from, to), step: trait.step, dir: from > to ? "rtl" : "" });
-  let value = NaN, before = NaN;
-  const set = (/** @type {number} */ now) => life.set({ [key]: now });
-  slider.addEventListener("input", () => set(snapped(trait, fromSlider(trait, Number(slider.value)))));
+  for (const [place, kind, action] of swipeListeners(slider)) place.addEventListener(kind, action);
+  slider.addEventListener("input", () => life.set({ [key]: snapped(trait, fromSlider(trait, Number(slider.value))) }));
   slider.addEventListener("change", () => reveal(root, "nearest"));
-  slider.addEventListener("pointerdown", () => (before = value));
-  slider.addEventListener("pointercancel", () => set(before)); // the swipe has scrolled the page
   life.watch((_, __, state) => {
-    value = state[key];
-    slider.value = String(toSlider(trait, value));
-    slider.ariaValueText = shown(trait, value);
+    slider.value = String(toSlider(trait, state[key]));
+    slider.ariaValueText = shown(trait, state[key]);
   });
 }
 
