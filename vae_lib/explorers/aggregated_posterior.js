@@ -120,7 +120,7 @@ export const explorer = {
       if (k) picture.hatched(from, bar, end, bar + 16, color.approximate, k / 2);
       else picture.rect(from, bar, end, bar + 16, color.approximate);
     });
-    ["full: mutual information", "light hatching: total correlation", "dark hatching: marginal KL"].forEach((line, k) =>
+    ["full: mutual information", "light lines: total correlation", "dark lines: marginal KL"].forEach((line, k) =>
       picture.text(left, bar + 30 + 18 * k, line, color.approximate));
     hold(state.z_1, state.z_2);
   },
