@@ -66,7 +66,7 @@ EXERCISES = {
         right="b",
         wrong={
             "a": "In the first epochs β is near 0: what does a nat cost then, and what does it save?",
-            "c": "When β is 1 again, how much squared error does a nat save at σ = 1, and what does it cost (7.6)?",
+            "c": "When β has reached 1, how much squared error does a nat save at σ = 1, and what does it cost (7.6)?",
             "d": "The price of a nat is highest at the end. Does one buy more of it then?",
         },
     ),
@@ -89,7 +89,7 @@ EXERCISES = {
             "The mean is over the dimensions; it is to be over the images, for each dimension.": (
                 lambda mu, t, free: _kl_terms(mu, t).mean(1).clamp(min=free).sum()
             ),
-            "That is the KL term as it is: the maximum is taken for each dimension, before the sum.": (
+            "That has the value of the plain KL term: the maximum is taken for each dimension, before the sum.": (
                 lambda mu, t, free: _kl(mu, t).mean()
             ),
             "The mean is over everything: each dimension has a mean over the images of its own.": (
@@ -266,7 +266,7 @@ EXERCISES = {
 
 # What a right answer shows, in one sentence.
 WHY = {
-    "10.1": "While β is small a nat costs less than it saves, and when β is 1 again it costs more, so the same loss ends at "
+    "10.1": "While β is small a nat costs less than it saves, and when β is 1 it costs more, so the same loss ends at "
     "the same answer.",
     "10.2": "Where the mean KL of a dimension is below the free nats the maximum is a constant, so that nothing pushes it "
     "to the prior, and above them the gradient is the usual one.",
