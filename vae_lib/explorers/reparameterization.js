@@ -95,7 +95,7 @@ function drawDraws(picture, { mu, sigma }, { eps, done }) {
   const p = picture.panel({
     left: 26, right: narrow ? 14 : width * 0.52, bottom: narrow ? height - 236 : 42,
     x: picture.follow([Math.min(-4, mu - 3 * sigma), Math.max(5.5, mu + 3 * sigma)]), y: [-1.25, 1.1],
-    yticks: null, xlabel: "ε and z", ylabel: "z = μ + σε, the same ε at every μ and σ",
+    yticks: null, xlabel: "ε and z", ylabel: "z = μ + σε, always the same ε",
   });
   p.area((z) => q(z) / scale, color.approximate);
   p.curve((z) => q(z) / scale, color.approximate);
