@@ -94,11 +94,12 @@ def test_notebook_and_site_have_the_same_explorer(name):
 PROGRAM = """
 const { render } = (await import("./notebook.mjs")).default;
 const fonts = { load: () => 0 };
-globalThis.document = { fonts, addEventListener() {}, querySelectorAll: () => [] };
-Object.assign(globalThis, { window: globalThis, addEventListener() {} });
+const none = () => [];
+globalThis.document = { fonts, readyState: "complete", querySelectorAll: none, getElementsByTagName: none };
+Object.assign(globalThis, { window: globalThis, location: { hash: "" }, addEventListener() {} });
 await import("./train.mjs");
 await import("./explorers.mjs");
-await new Promise(setImmediate);
+await new Promise((done) => setTimeout(done, 20)); // behind the task that looks for cards
 console.log(typeof render, typeof wakeExplorers, typeof ownExplorers.train.draw);
 """
 
