@@ -460,7 +460,7 @@ def test_a_swipe_over_a_slider_scrolls_and_changes_nothing(name, alone, phone):
             "([slider, place]) => slider.value === place", arg=[explorer.input(key).element_handle(), place]
         )
     swipe(phone, explorer.input(key).bounding_box(), 90, 2)
-    phone.wait_for_function("told > 0")
+    phone.wait_for_function("() => told > 0")
     explorer.rest()
     assert explorer.state()[key] != before[key], "along the slider it moves it"
 
@@ -590,7 +590,7 @@ def test_a_swipe_over_a_range_scrolls_and_changes_nothing(alone, phone):
     card.rest()
     assert card.state() == before and phone.evaluate("told") == 0
     swipe(phone, slider.bounding_box(), 40, 2)
-    phone.wait_for_function("told > 0")
+    phone.wait_for_function("() => told > 0")
     card.rest()
     assert card.state()["p"] != before["p"], "along the slider it moves it"
     assert slider.bounding_box()["height"] >= 43.9

@@ -108,7 +108,10 @@ ASIDES = "document.querySelectorAll('details.aside').forEach((aside) => (aside.o
 # leaves out words in a drawing, and takes a second where this takes a hundredth); and the formulas that
 # scroll: can they break, is it seen that they scroll, and can the keyboard scroll them?
 SEEN = """async () => {
-  for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame); // what waits for the size has run
+  // Until pictures are drawn in their new size, which also moves what lies over them; some frames at most.
+  const old = ({ clientWidth, width }) => clientWidth && width !== Math.round(clientWidth * devicePixelRatio);
+  for (let i = 0; i < 2 || (i < 60 && [...document.querySelectorAll("canvas")].some(old)); i++)
+    await new Promise(requestAnimationFrame);
   for (const change of document.getAnimations()) change.finish(); // of a colour, by the theme
   const column = [...document.querySelectorAll(".bd-article-container")]
     .filter((box) => getComputedStyle(box).overflowX !== "visible");
