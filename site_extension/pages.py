@@ -187,7 +187,8 @@ def finished(page: Path) -> str:
 def scripts_later(html: str, page: str) -> str:
     """The page with one script that loads the others, in their order, when text and stylesheet are there.
 
-    So nothing keeps the page from being read. The script stands above the stylesheet: below, it waits for it.
+    So no file but the stylesheet keeps the page from being read. The script stands above the stylesheet, as
+    below it would wait for it.
     """
     # Deferred ones come after the others, but before the index, which answers the first search as it comes.
     found = sorted(SCRIPT.findall(html), key=lambda script: ("searchindex.js" in script[1], script[0]))

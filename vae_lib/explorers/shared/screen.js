@@ -85,7 +85,7 @@ export class Screen {
     const there = canvas.tile?.join();
     if (picture.tile?.join() !== there) picture.tile?.forEach((value, i) =>
       this.#root.style.setProperty(["--left", "--top", "--size"][i], String(value)));
-    Object.assign(canvas, { handles: picture.handles, tile: picture.tile }); // for tests
+    Object.assign(canvas, { handles: picture.handles, tile: picture.tile }); // for tests; tile also for the next time
     return true;
   }
 
