@@ -107,7 +107,9 @@ def test_a_stuck_card_shows_its_picture_and_its_controls(name, chapter):
     assert count == page.locator(".beside .vae-explorer").count() > 0
     for width, height in ((1440, 720), (1440, WINDOW), (1600, WINDOW), (1920, WINDOW)):
         resize(page, width, height)
-        for stuck in filter(None, (page.evaluate(STUCK, k) for k in range(count))):
+        found = [page.evaluate(STUCK, k) for k in range(count)]
+        assert any(found), "some card is stuck"
+        for stuck in filter(None, found):
             cell, picture, controls = stuck["boxes"]
             assert cell[TOP] == pytest.approx(stuck["top"], abs=1), "it is stuck"
             assert HEADER - 1 <= picture[TOP] and picture[BOTTOM] <= height, width
