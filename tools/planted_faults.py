@@ -747,6 +747,7 @@ FAULTS: list[Fault] = [
         ("if (this.#due || !this.#session.running || !this.#allowed()) return;", "if (this.#due) return;"),
         ("curves.points = [...this.curves.points];", "curves.points = this.curves.points;"),
         ("while (this.#work && performance.now() < end)", "while (this.#work)"),
+        ("    if (performance.now() > this.#due) yield* this.#show();\n", ""),
         ("    if (this.#stale) whole(this.#show());\n", ""),
     ),
     *in_file(

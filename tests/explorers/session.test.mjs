@@ -60,12 +60,12 @@ class FakeRun {
 const STATE = { ...Object.fromEntries(SETTINGS.map((name) => [name, 1])), drawing: [0] };
 
 /** @returns {{ session: Session, made: FakeRun[] }} */
-function session() {
+function session(Kind = FakeRun) {
   /** @type {FakeRun[]} */
   const made = [];
   /** @type {(run: any) => Generator<void, any>} */
   const look = (run) => slow(() => [run, run.given.length]);
-  const make = (/** @type {any} */ settings) => (made.push(new FakeRun(settings)), made[made.length - 1]);
+  const make = (/** @type {any} */ settings) => (made.push(new Kind(settings)), made[made.length - 1]);
   return { made, session: new Session(make, STATE, look) };
 }
 
@@ -129,6 +129,26 @@ test("training waits for the evaluation and for the view, which go on in the nex
     [5, 5, 1], // 60 ms after the first one the next view
     [6, 5, 1],
   ]);
+});
+
+test("a view comes in time also where each slice ends an epoch", () => {
+  stopClock();
+  class Quick extends FakeRun {
+    /** @param {number} milliseconds */
+    advance(milliseconds) {
+      super.advance(milliseconds);
+      return [point(this.given.length)];
+    }
+  }
+  const { session: s, made } = session(Quick);
+  s.every = 60;
+  const views = [];
+  for (let i = 0; i < 30; i++) {
+    s.advance();
+    if (views.at(-1)?.view !== s.view) views.push({ view: s.view, now });
+  }
+  assert.ok(made[0].given.length > 10 && views.length > 3);
+  for (let i = 2; i < views.length; i++) assert.ok(views[i].now - views[i - 1].now < 60 + 3 * SLICE + 30);
 });
 
 test("at a pause all that has begun is ended, and the view is that of the network as it is", () => {

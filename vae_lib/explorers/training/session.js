@@ -137,10 +137,10 @@ export class Session {
     this.gradients = null;
     if (!this.#work) {
       this.#stale = true;
-      for (const finished of this.run.advance(SLICE)) this.#work = this.#measure(finished);
+      const finished = this.run.advance(SLICE);
+      if (finished.length || performance.now() > this.#due) this.#work = this.#after(finished);
       if (this.run.failed) this.running = false;
     }
-    if (performance.now() > this.#due) this.#work ??= this.#show();
     while (this.#work && performance.now() < end) if (this.#work.next().done) this.#work = null;
   }
 
@@ -158,6 +158,16 @@ export class Session {
     const { ended: last, ...point } = this.run.step();
     if (last) whole(this.#measure(point));
     this.#stale = true;
+  }
+
+  /**
+   * What comes after a slice of training: the evaluation of an epoch that has ended, and a view that is due. Small
+   * networks end an epoch in each slice; the view must not wait for one that ends none.
+   * @param {Omit<Point, "elbo">[]} finished epochs
+   */
+  *#after(finished) {
+    for (const epoch of finished) yield* this.#measure(epoch);
+    if (performance.now() > this.#due) yield* this.#show();
   }
 
   /** @param {Omit<Point, "elbo">} finished epoch */
