@@ -57,7 +57,7 @@ def until(explorer, condition, value=None):
 
 
 def reach(explorer, epochs):
-    """Train up to an epoch, and pause. The page presses the button: a test may come a thousand epochs late."""
+    """Train up to an epoch, and pause. The page presses the button: a test may be a thousand epochs late."""
     explorer.root.scroll_into_view_if_needed()
     explorer.root.evaluate(
         """(root, epochs) => new Promise((done) => {
