@@ -134,7 +134,7 @@ test("training waits for the evaluation and for the view, which go on in the nex
 test("a view comes in time also where each slice ends an epoch", () => {
   stopClock();
   class Quick extends FakeRun {
-    /** @param {number} milliseconds */
+    /** @override @param {number} milliseconds */
     advance(milliseconds) {
       super.advance(milliseconds);
       return [point(this.given.length)];
