@@ -37,9 +37,12 @@ test("the peak of the narrowest q is as high as its handle", () => {
   for (const width of [250, 306, 690]) {
     for (const mu of [-1, 0.333, 2.5]) {
       const state = { mu, sigma: 0.05, num_samples: 10, seed: 1 };
-      for (const { pen, picture } of [drawn(reparameterization, state, {}, width), drawn(kl, { mu, sigma: 0.1 }, {}, width)]) {
+      const narrowest = { mu, sigma: 0.1 };
+      const pictures = [drawn(reparameterization, state, {}, width), drawn(kl, narrowest, {}, width)];
+      for (const { pen, picture } of [...pictures, drawn(elboGap, narrowest, {}, width)]) {
         const peak = Math.min(...curves(pen, "approximate")[0].map(([, y]) => y));
         assert.ok(Math.abs(peak - picture.handles[0].y) < 1, `${peak} is not ${picture.handles[0].y}`);
+        assert.ok(peak > 24, "the peak is below the top of its panel, which cuts what is above");
       }
     }
   }

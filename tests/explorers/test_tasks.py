@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from operator import itemgetter
+
 import pytest
 from asking import TRAINS, answers
 
@@ -21,6 +24,18 @@ def test_there_are_two_to_four_short_tasks(name: str):
     words = [task["words"] for task in tasks(name)]
     assert 2 <= len(words) <= 4, f"{name}.js has {len(words)} `tasks`; see Task in shared/types.d.ts"
     assert all(len(text) <= 80 and text.endswith((".", "?")) for text in words)
+
+
+def test_no_number_breaks_at_the_end_of_a_line():
+    """Between the digits of a number stands a narrow space at which no line breaks."""
+    broken = re.compile(r"\d[ \u2009]\d{3}\b")
+    said = [
+        words
+        for name in EXPLORERS
+        for words in (EXPLORERS[name].question, *map(itemgetter("words"), tasks(name)))
+    ]
+    assert [words for words in said if broken.search(words)] == []
+    assert any(re.search(r"\d\u202f\d{3}", words) for words in said)
 
 
 @each_explorer

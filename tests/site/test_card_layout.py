@@ -161,6 +161,10 @@ PLACES = """async (root) => {
     document.documentElement.dataset.theme = mode; // draws everything anew
     await rest();
     found[`${name}, ${mode}`] = boxes.map((box) => box.map((value) => value.call?.() ?? value));
+    for (const { x, y, axis } of canvas.handles) { // with its arrows, of which none hides a word
+      const [wide, tall] = ["x", "y"].map((way) => axis.includes(way) ? 15 : 7);
+      found[`${name}, ${mode}`].push([`handle ${axis}`, x - wide, y - tall, x + wide, y + tall, 0, 21, 21]);
+    }
     const pad = root.querySelector(".pixels"), { x, y } = canvas.getBoundingClientRect();
     if (pad?.checkVisibility()) {
       const { left, top, right, bottom } = pad.getBoundingClientRect();
@@ -186,8 +190,12 @@ def collisions(width, height, boxes):
     ]
     for i, (words, left, top, right, bottom, space, *_) in enumerate(boxes):
         for other, l2, t2, r2, b2, *_ in boxes[:i]:
-            apart = 0.99 * space if abs(top - t2) < 1 else -1
-            if min(right, r2) - max(left, l2) > -apart and min(bottom, b2) - max(top, t2) > 1:
+            if words.startswith("handle") and other.startswith("handle"):
+                continue  # where q is narrow, its peak and its flank are near each other
+            shared = min(bottom, b2) - max(top, t2)
+            beside = shared > min(bottom - top, b2 - t2) / 2  # as a reader sees it, on one line
+            apart = 0.99 * space if beside else -1
+            if min(right, r2) - max(left, l2) > -apart and shared > 1:
                 found.append((other, words))
     return found
 

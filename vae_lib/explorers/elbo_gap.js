@@ -8,7 +8,6 @@ import {
 /** @typedef {{ mu: number, sigma: number }} State */
 /** @typedef {ReturnType<typeof numbers>} Terms */
 
-const TOP = 1.3; // of the densities; a narrower q leaves the picture
 const CUT = 215; // between the two panels, in pixels
 
 /** @param {State} state */
@@ -24,20 +23,19 @@ function drawDensities(picture, { mu, sigma }) {
   const q = (/** @type {number} */ z) => normal(z, mu, sigma);
   const posterior = (/** @type {number} */ z) => normal(z, ...POSTERIOR);
   const p = picture.panel({
-    bottom: picture.height - CUT + 40, x: [-3.5, 5], y: [0, TOP], xlabel: "z", ylabel: "densities",
+    bottom: picture.height - CUT + 40, x: [-3.5, 5.2], y: [0, 1.2 * Math.max(1.1, q(mu))], xticks: [-2, 0, 2, 4],
+    xlabel: "z", ylabel: "densities",
   });
   p.area(posterior, color.posterior, { alpha: 0.18 });
   p.curve((z) => normal(z, 0, 1), color.prior, { dash: [7, 4] });
   p.curve(posterior, color.posterior, { dash: [2, 4] });
   p.curve(q, color.approximate);
   const left = mu < 1;
-  p.text(-1.05, 0.37, "prior", color.prior, "right");
+  picture.text(p.x(-1.35), p.y(normal(1.35, 0, 1)) - 12, "prior", color.prior, "right");
   p.text(left ? 1.75 : 0.3, 0.6, "posterior", color.posterior, left ? "left" : "right");
-  const peak = p.y(Math.min(q(mu), 0.94 * TOP));
-  picture.text(p.x(mu) + (left ? -20 : 20), peak - 3, "q", color.approximate, left ? "right" : "left");
-  picture.handle(p.x(mu), peak, color.approximate, "x", (x) => ({ mu: p.atX(x) }));
-  const flank = p.y(Math.min(q(mu + sigma), 0.6 * TOP));
-  picture.handle(p.x(mu + sigma), flank, color.approximate, "x", (x) => ({ sigma: p.atX(x) - mu }));
+  picture.text(p.x(mu), p.y(q(mu)) - 17, "q", color.approximate, "center");
+  picture.handle(p.x(mu), p.y(q(mu)), color.approximate, "x", (x) => ({ mu: p.atX(x) }));
+  picture.handle(p.x(mu + sigma), p.y(q(mu + sigma)), color.approximate, "x", (x) => ({ sigma: p.atX(x) - mu }));
 }
 
 /**

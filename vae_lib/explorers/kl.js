@@ -55,7 +55,7 @@ function drawDensities(picture, { mu, sigma }) {
   above.curve((z) => normal(z, 0, 1), color.prior, { dash: [7, 4] });
   above.curve(q, color.approximate);
   const far = mu > 0 ? -1 : 1;
-  above.text(1.9 * far, 0.17 + 0.02 * above.atY(above.top), "p(z)", color.prior, far < 0 ? "right" : "left");
+  picture.text(above.x(1.6 * far), above.y(normal(1.6, 0, 1)) - 12, "p(z)", color.prior, far < 0 ? "right" : "left");
   const [x, y] = [above.x(mu), above.y(peak)];
   picture.text(x - 20 * far, y - 3, "q(z|x)", color.approximate, far < 0 ? "left" : "right");
   picture.handle(x, y, color.approximate, "x", (px) => ({ mu: above.atX(px) }));

@@ -172,7 +172,7 @@ export const explorer = {
     { name: "rho", label: "ρ, second moment over p(x)²" },
   ],
   tasks: [
-    { words: "Find a J for which a thousand of the 10 000 draws count.", reach: { J: 2 },
+    { words: "Find a J for which a thousand of the 10\u202f000 draws count.", reach: { J: 2 },
       done: ({ num_samples: L }, { effective_sample_size: n }) => L === 10_000 && n > 1000 },
     { words: "Go to J = 20. How much does the luckiest draw weigh?", reach: { J: 20 }, done: ({ J }) => J === 20 },
     { words: "With J = 12, bring the error below 0.2 nats. What does it take?", start: { J: 12, num_samples: 10_000 },

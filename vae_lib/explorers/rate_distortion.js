@@ -65,7 +65,8 @@ function drawDimensions(picture, run, runs) {
     const [on, top] = [isActive(nats), bars.y(nats)];
     picture.rect(bars.x(j + 0.2), top, bars.x(j + 0.8), bars.bottom, color.approximate);
     const ink = on ? color.approximate : color.muted;
-    picture.text(bars.x(j + 0.5), top - 10, on ? nats.toFixed(2) : "off", ink, "center");
+    const words = on ? picture.fitting(bars.x(1) - bars.x(0) - 4, nats.toFixed(2), nats.toFixed(1)) : "off";
+    picture.text(bars.x(j + 0.5), top - 10, words, ink, "center");
   });
   bars.horizontal(0, color.muted, { width: 1 });
   return bars;

@@ -41,7 +41,7 @@ function axesOf(picture, i) {
   return picture.panel({
     left: narrow || !i ? 34 : half + 26, right: narrow || i ? 18 : half + 10,
     top: 58 + (narrow ? i * half : 0), bottom: narrow && !i ? half + 40 : 40,
-    x: [0, 1], y: [-3.2, TOP], yticks: [-1, 0, 1, 2, 3, 4], xticks: narrow ? [0, 0.5, 1] : undefined,
+    x: [-0.07, 1.07], y: [-3.2, TOP], yticks: [-1, 0, 1, 2, 3, 4], xticks: narrow ? [0, 0.5, 1] : undefined,
     xlabel: "p, the decoder’s mean",
   });
 }

@@ -197,8 +197,8 @@ export class Picture {
    */
   text(x, y, words, color = this.color.ink, align = "left", rim = 4) {
     const { ctx } = this;
-    Object.assign(ctx, { textAlign: align, textBaseline: "middle", fillStyle: color });
-    Object.assign(ctx, { strokeStyle: this.color.paper, lineWidth: rim });
+    const strokeStyle = this.color.paper;
+    Object.assign(ctx, { textAlign: align, textBaseline: "middle", fillStyle: color, strokeStyle, lineWidth: rim });
     if (rim) ctx.strokeText(words, x, y);
     ctx.fillText(words, x, y);
   }
@@ -245,11 +245,9 @@ export class Picture {
    * @param {Handle["move"]} move
    */
   handle(x, y, color, axis, move) {
-    for (const way of axis) for (const side of [-1, 1]) {
-      const [dx, dy] = way === "x" ? [1, 0] : [0, 1];
-      const [ax, ay] = [x + side * dx * 15, y + side * dy * 15];
-      const [bx, by] = [x + side * dx * 10, y + side * dy * 10];
-      this.fill([[ax, ay], [bx + dy * 4, by + dx * 4], [bx - dy * 4, by - dx * 4]], color);
+    for (const way of axis) for (const tip of [-15, 15]) {
+      const arrow = [[tip, 0], [tip / 1.5, 4], [tip / 1.5, -4]];
+      this.fill(arrow.map(([a, b]) => (way === "x" ? [x + a, y + b] : [x + b, y + a])), color);
     }
     this.dot(x, y, color, 7);
     this.dot(x, y, this.color.paper, 3.5);
