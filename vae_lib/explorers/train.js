@@ -172,28 +172,55 @@ function drawCurves(picture, session, left, right, top, bottom) {
     left, right: width - right, top, bottom: height - bottom, x: [0, end], y: [low, 1.04 * high],
     xticks: [0, end / 2, end], xlabel: "epoch", ylabel: "nats per image",
   });
+  /** @type {Place[][]} */
+  const drawn = [];
   for (const [term, sign, tone, , , style] of CURVES) {
-    p.line(places(kept, term, sign), color[tone], { width: 1.5, dash: [2, 5] });
-    p.line(places(now, term, sign), color[tone], style);
+    const both = [places(kept, term, sign), places(now, term, sign)];
+    p.line(both[0], color[tone], { width: 1.5, dash: [2, 5] });
+    p.line(both[1], color[tone], style);
+    drawn.push(...both);
   }
   if (!now.length) return picture.text((p.left + p.right) / 2, (p.top + p.bottom) / 2, "press Train", color.muted, "center");
-  nameCurves(picture, p, now[now.length - 1]);
+  nameCurves(picture, p, now[now.length - 1], drawn);
 }
 
 /**
- * A name at the end of each curve; where curves are near each other the names make room.
- * @type {(picture: Picture, p: Panel, last: Point) => void}
+ * A name for each curve near its end, in the order of the curves: of all places for the names the nearest at which
+ * as little of a curve as can be runs through them.
+ * @type {(picture: Picture, p: Panel, last: Point, drawn: Place[][]) => void}
  */
-function nameCurves(picture, p, last) {
+function nameCurves(picture, p, last, drawn) {
   const room = (p.right - p.left) * 0.7;
-  const names = CURVES.flatMap(([term, sign, tone, long, short]) => {
+  const names = CURVES.map(([term, sign, tone, long, short]) => {
     const [paid, words] = [sign * last[term], picture.fitting(room, long, short)];
-    if (inside(paid)) return [{ y: p.y(paid) - 9, words, tone }];
-    return [{ y: paid > 0 ? p.top : p.bottom, words: `${words} ${paid > 0 ? "↑" : "↓"} ${rounded(paid)}`, tone }];
+    if (inside(paid)) return { y: p.y(paid) - 10, words, tone };
+    return { y: paid > 0 ? p.top : p.bottom, words: `${words} ${paid > 0 ? "↑" : "↓"} ${rounded(paid)}`, tone };
   }).sort((a, b) => a.y - b.y);
-  names.forEach((name, i) => (name.y = Math.max(name.y, p.top + 8, i ? names[i - 1].y + 15 : 0)));
-  for (let i = names.length - 1, free = p.bottom - 8; i >= 0; free = names[i--].y - 15) names[i].y = Math.min(names[i].y, free);
-  for (const { y, words, tone } of names) picture.text(p.right - 2, y, words, picture.color[tone], "right");
+  const rows = Array.from({ length: Math.floor((p.bottom - p.top - 16) / 3) + 1 }, (_, row) => p.top + 8 + 3 * row);
+  /** @type {{ cost: number, ys: number[] }[]} the best places of the names so far, the last of them at this row */
+  let best = [];
+  names.forEach(({ y: wanted, words }, i) => {
+    const lanes = drawn.map((curve) => reach(p, curve, p.right - 6 - picture.measure(words)));
+    /** @type {typeof best[0]} */
+    let above = { cost: i && Infinity, ys: [] };
+    best = rows.map((y, row) => {
+      if (best[row - 5]?.cost < above.cost) above = best[row - 5]; // names are 15 pixels apart
+      const hidden = lanes.map(([low, high]) => Math.max(0, Math.min(high, y + 8) - Math.max(low, y - 8)));
+      return { cost: above.cost + Math.abs(y - wanted) + 30 * hidden.reduce((a, b) => a + b, 0), ys: [...above.ys, y] };
+    });
+  });
+  const { ys } = best.reduce((a, b) => (b.cost < a.cost ? b : a));
+  names.forEach(({ words, tone }, i) => picture.text(p.right - 2, ys[i], words, picture.color[tone], "right"));
+}
+
+/**
+ * Between which heights a curve runs on the right of a place; at the top, far from names, if it ends before it.
+ * @type {(p: Panel, curve: Place[], left: number) => number[]}
+ */
+function reach(p, curve, left) {
+  const start = curve.findIndex(([epoch]) => p.x(epoch) >= left);
+  const ys = start < 0 ? [] : curve.slice(Math.max(0, start - 1)).map(([, value]) => p.y(value));
+  return ys.length ? [Math.min(...ys) - 1, Math.max(...ys) + 1] : [0, 0];
 }
 
 // The plane of z₁ and z₂

@@ -68,8 +68,11 @@ export function card(explorer, spec, state, data, id, picture = "<canvas></canva
   const text = explorer.describe(state, numbers, cache);
   const [words, room] = [text, text.repeat(9).slice(0, explorer.room)].map(escaped);
   const { height = 300, narrow = height, diff } = explorer;
-  const folded = outputs.length > 8;
   const shown = `<div class="numbers">${outputs.join("")}</div>`;
+  const said = `<div class="said" data-room="${room}"><p class="words" aria-live="polite">${words}</p></div>`;
+  // What its own buttons do is seen beside them, and said below the picture, not below all controls.
+  const [inner, outer] = buttons.length ? [said, ""]
+    : ["", (outputs.length > 8 ? `<details><summary>All numbers</summary>${shown}</details>` : shown) + said];
   const tasks = (explorer.tasks ?? []).map(({ words: task, start }, i) => `<li><span>${escaped(task)}</span>` +
     (start ? ` <button type="button" data-task="${i}">Start here</button>` : "") + "</li>");
   return `<p class="question" id="${id}-question">${escaped(question)}</p>` +
@@ -77,7 +80,7 @@ export function card(explorer, spec, state, data, id, picture = "<canvas></canva
     (buttons.length ? `<div class="own"><div class="buttons">${buttons.join("")}<span class="told" role="status"></span></div>` +
       `${shown}</div>` : "") +
     `<div class="stage"><div class="picture" style="--tall:${height};--narrow:${narrow}">` +
-    `<div role="img" aria-label="${words}">${picture}</div></div>` +
+    `<div role="img" aria-label="${words}">${picture}</div></div>${inner}` +
     `<form class="controls" autocomplete="off" aria-labelledby="${id}-question">` +
     inputs + (more && `<details class="more"><summary>More</summary><div>${more}</div></details>`) + `<div class="buttons">` +
     (explorer.steps ? `<button type="button" data-step="-1">Previous</button>` +
@@ -88,7 +91,5 @@ export function card(explorer, spec, state, data, id, picture = "<canvas></canva
     (diff ? `<div class="diff" data-room="${escaped(diff.room(data, spec))}"><code aria-live="polite">` +
       `${escaped(diff.lines(state, data, spec))}</code></div>` : "") +
     `<noscript><p>Its sliders, and what can be dragged, need JavaScript.</p></noscript>` +
-    (folded ? `<details><summary>All numbers</summary>${shown}</details>` : buttons.length ? "" : shown) +
-    `<div class="said" data-room="${room}"><p class="words" aria-live="polite">${words}</p></div>` +
-    `<p class="fault" role="alert" hidden></p>`;
+    `${outer}<p class="fault" role="alert" hidden></p>`;
 }

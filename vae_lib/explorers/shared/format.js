@@ -1,14 +1,14 @@
 // How numbers are written: in outputs, in sentences and at the ticks of axes.
 
 /**
- * A number in an output: fixed decimals with at most eight figures, or a power of ten where those say nothing; a small
- * one is 0 where it is `fixed`.
+ * A number in an output: fixed decimals with at most eight figures, or a power of ten where those say nothing. Where it
+ * is `fixed` a small one is 0, and a large one short.
  * @param {number} value
  */
 export function format(value, digits = 4, fixed = false) {
   const size = Math.abs(value);
   if (size < (fixed ? 0.5 * 10 ** -digits : 1e-14)) return (0).toFixed(digits);
-  if (size < 0.5 * 10 ** -digits || size >= 1e7) return scientific(value, 3);
+  if (size < 0.5 * 10 ** -digits || size >= (fixed ? 1e4 : 1e7)) return scientific(value, fixed ? 1 : 3);
   return minus(value.toFixed(Math.min(digits, 7 - Math.floor(Math.log10(size)))));
 }
 
