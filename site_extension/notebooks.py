@@ -4,6 +4,7 @@ import atexit
 import hashlib
 import json
 import logging
+import os
 import re
 import shutil
 import subprocess
@@ -67,6 +68,7 @@ def run_in_parallel(app, env, names):
         cache.add_nb_to_project(str(path))
     quiet = logging.getLogger(__name__)
     quiet.setLevel(logging.CRITICAL)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # as in the tests: each core has a notebook of its own
     load_executor("local-parallel", cache, quiet).run_and_cache(
         filter_uris=[str(path) for path in paths], timeout=config.nb_execution_timeout
     )

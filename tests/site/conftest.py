@@ -42,8 +42,9 @@ def rgb(colour):
 
 def pytest_generate_tests(metafunc):
     if "page_name" in metafunc.fixturenames:
-        ids = [name.removeprefix("book/").replace("/", ".") for name in PAGES]
-        metafunc.parametrize("page_name", PAGES, ids=ids)
+        pages = getattr(metafunc.module, "VISITED", PAGES)
+        ids = [name.removeprefix("book/").replace("/", ".") for name in pages]
+        metafunc.parametrize("page_name", pages, ids=ids)
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,15 @@
 """Every page as a reader sees it who opened it from a folder, at the width of a phone and in dark mode."""
 
 import pytest
-from conftest import CHAPTERS, rgb
+from conftest import CHAPTERS, PAGES, rgb
 from pixels import unseen
 from visits import BY_WIDTH, SEEN, EveryVisit, kept
 
 from vae_lib.palette import DARK, LIGHT
 
+# A page of solutions is that of the exercises with the answers, so that the exercises alone are visited wide.
+ANSWERED = {name.replace("/solutions/", "/exercises/") for name in PAGES if "/solutions/" in name}
+VISITED = [name for name in PAGES if name not in ANSWERED]
 WIDTHS = (320, 375, 640)  # the last is a window of 1280 pixels at a zoom of 200 %
 PICTURES = ((320, "dark"), (640, "light"))
 OTHERS = ("genindex", "py-modindex", "search", "404")

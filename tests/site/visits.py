@@ -18,6 +18,7 @@ from vae_lib.explorers import EXPLORERS
 from vae_lib.palette import DARK, LIGHT, PAPER
 
 CARD = "[data-explorer][data-spec]"
+AROUND = ("book/intro", "book/03_elbo", "book/exercises/04_kl", "book/solutions/04_kl", "book/notation")
 # The place of each card below the heading of its section (what is far below is laid out later), and its size.
 BOXES = f"""() => [...document.querySelectorAll("{CARD}")].map((card) => {{
   const {{ x, y, width, height }} = card.getBoundingClientRect();
@@ -221,7 +222,7 @@ def visit(page_name, page, base, html, rules, widths, pictures):
     `rules` is what axe-core looks for. At each of the `widths` the page is looked at in both modes, too,
     with all of its folds open; at each (width, mode) of `pictures` a picture of it is taken. What stands
     around the article, and is another at each width, is looked at in both modes by axe-core, with all rules
-    in that of the visit.
+    in that of the visit, on one page of each kind.
     """
     facts = SimpleNamespace(problems=[], asked=set(), seen={}, unseen={})
     wide, tall = (page.viewport_size[side] for side in ("width", "height"))
@@ -279,6 +280,8 @@ def visit(page_name, page, base, html, rules, widths, pictures):
                 if (width, theme) in pictures:
                     facts.unseen[width, theme] = unseen(page, 3)
         page.set_viewport_size({"width": wide, "height": tall})
+        if page_name not in AROUND:
+            return facts
         page.evaluate(EMPTY)
         facts.violations += violations(page, CONTRAST)
         if rules != RULES:
