@@ -11,7 +11,7 @@ from visits import RULES, EveryVisit, kept
 
 VISITED = [name for name in PAGES if "/solutions/" not in name]  # the other module visits these
 WIDTHS = (768, 1280, 1440, 1920)
-PICTURES = ((1440, "dark"),)
+PICTURES = [(768, "light"), (1440, "dark")]  # in turn; a page that is light here is dark there
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,8 @@ def visits():
 
 @pytest.fixture
 def facts(page_name, visits, html, served, tab):
-    return kept(visits, page_name, tab(), served, html, RULES, WIDTHS, PICTURES)
+    picture = PICTURES[VISITED.index(page_name) % 2]
+    return kept(visits, page_name, tab(), served, html, RULES, WIDTHS, picture)
 
 
 @pytest.fixture(scope="module")
