@@ -149,7 +149,7 @@ FAULTS: list[Fault] = [
         "vae_lib/explorers/train.js",
         "tests/explorers/test_modules.py",
         ("30 * hidden.reduce", "0 * hidden.reduce"),
-        ("best[row - 5]", "best[row - 2]"),
+        ("above = best[row - 5]", "above = best[row - 2]"),
     ),
     *in_file(
         "vae_lib/explorers/shared/explorers.css",
@@ -844,7 +844,8 @@ FAULTS: list[Fault] = [
     *in_file(
         "vae_lib/explorers/shared/format.js",
         "tests/explorers/test_modules.py::test_shared_module[format.test.mjs]",
-        ("size >= 1e7", "size >= 1e8"),
+        ("1e4 : 1e7)", "1e4 : 1e8)"),
+        ("1e4 : 1e7)", "1e5 : 1e7)"),
         ("n < 1e4 ?", "n < 1e3 ?"),
         ("[1, 2, 5].find", "[1, 2, 4].find"),
     ),

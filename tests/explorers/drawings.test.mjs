@@ -157,10 +157,10 @@ test("no curve of a training runs through the name of one", () => {
   const ends = [ // loss, reconstruction, KL and ELBO at the end of a run
     [24.5, 22.2, 2.3, -24.6], [27.2, 27.2, 0, -26.9], [-1.8, -5.3, 3.5, 1.1], [20, 14, 6, -32], [3e9, 30, 3e9, -1e12],
   ];
-  for (const [loss, reconstruction, kl, elbo] of ends) for (const epochs of [20, 73, 100]) for (const width of [253, 306, 690]) {
+  for (const [loss, recon, paid, elbo] of ends) for (const epochs of [20, 73, 100]) for (const width of [253, 306, 690]) {
     const points = Array.from({ length: epochs }, (_, i) => {
       const at = (/** @type {number} */ end) => end + (40 - Math.min(40, Math.abs(end))) * Math.sign(end) * Math.exp(-i / 3);
-      return { epoch: i + 1, loss: at(loss), reconstruction: -at(reconstruction), kl, elbo: at(elbo) };
+      return { epoch: i + 1, loss: at(loss), reconstruction: -at(recon), kl: paid, elbo: at(elbo) };
     });
     const pen = new LoggingPen();
     const picture = new Picture(pen, width, width < 520 ? 560 : 342, color);
@@ -168,7 +168,8 @@ test("no curve of a training runs through the name of one", () => {
     train.draw(picture, state, null, { session: { curves: { points }, kept: null }, data: {} });
     const lines = pen.marks.filter(({ kind, points: line }) => kind === "stroke" && line.length === epochs);
     assert.equal(lines.length, 4);
-    const names = pen.marks.filter(({ kind, align, words }) => kind === "text" && align === "right" && /loss|KL|ELBO|recon/.test(words ?? ""));
+    const names = pen.marks.filter(({ kind, align, words = "" }) =>
+      kind === "text" && align === "right" && /loss|KL|ELBO|recon/.test(words));
     assert.equal(names.length, 4, names.map(({ words }) => words).join());
     const ys = names.map(({ points: [[, y]] }) => y).sort((a, b) => a - b);
     assert.ok(ys.every((y, i) => !i || y - ys[i - 1] >= 15), `${ys} are apart`);
