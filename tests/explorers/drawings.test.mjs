@@ -164,8 +164,9 @@ test("no curve of a training runs through the name of one", () => {
     });
     const pen = new LoggingPen();
     const picture = new Picture(pen, width, width < 520 ? 560 : 342, color);
-    const state = { latent_dim: 2, drawing: [0] };
-    train.draw(picture, state, null, { session: { curves: { points }, kept: null }, data: {} });
+    const state = /** @type {any} */ ({ latent_dim: 2, drawing: [0] });
+    const session = /** @type {any} */ ({ curves: { points }, kept: null });
+    train.draw(picture, state, /** @type {any} */ (null), { session, data: {} });
     const lines = pen.marks.filter(({ kind, points: line }) => kind === "stroke" && line.length === epochs);
     assert.equal(lines.length, 4);
     const names = pen.marks.filter(({ kind, align, words = "" }) =>
