@@ -212,6 +212,21 @@ def test_words_in_the_picture_neither_collide_nor_are_cut(name, width, card):
     assert {state: words for state, words in pale.items() if words} == {}
 
 
+# How high the part of the picture below all that is drawn is.
+EMPTY = """(root) => {
+  const canvas = root.querySelector("canvas"), { width, height } = canvas;
+  const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+  return (1 - (data.findLastIndex((v, i) => i % 4 === 3 && v) + 1) / data.length) * canvas.clientHeight;
+}"""
+
+
+@each_explorer
+@pytest.mark.parametrize("width", [288, 343, 680])
+def test_a_picture_ends_with_no_empty_room(name, width, card):
+    explorer = card(name, width=width)
+    assert 0 <= explorer.root.evaluate(EMPTY) < 65
+
+
 @each_explorer
 @pytest.mark.parametrize("width", WIDTHS)
 def test_nothing_of_a_card_is_outside_of_it(name, width, card):
