@@ -21,7 +21,7 @@ PATCHES = (
     # Without JavaScript nothing chooses between light and dark, and "auto" has no colours.
     (r'(<html [^>]*)data-theme="auto"', r'\1data-theme="light"'),
     # The theme's script replaces "auto" when the whole page has arrived: colours and sizes would change
-    # then. This one decides at once. Sections far below the screen are laid out later (class "arriving",
+    # then. This one decides at once. What is below the screen is laid out later (class "arriving",
     # book.css), unless the address names a place on the page.
     (
         r'localStorage\.getItem\("theme"\) \|\| "auto";',

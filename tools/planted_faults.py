@@ -1179,6 +1179,15 @@ FAULTS: list[Fault] = [
     ),
     *in_file(
         "site_extension/static/book.css",
+        "tests/site/test_light.py",
+        ("section:nth-of-type(n + 2) > h2 { margin-top: 0; }", "section:nth-of-type(n + 2) > h2 {}"),
+        ("> section:last-child > :last-child { margin-bottom: 0 !important; }", "> section > hr {}"),
+        (" overflow-clip-margin: 60rem; margin-top: 3rem;", ""),
+        (".arriving .bd-article > section > section > section:nth-of-type(n + 4) >", ".arriving section"),
+        build=True,
+    ),
+    *in_file(
+        "site_extension/static/book.css",
         "tests/site/test_pages_narrow.py",
         ("#pst-back-to-top { display: none !important; }", ""),
         (".genindextable td { display: block; width", ".genindextable td { width"),
