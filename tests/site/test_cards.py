@@ -140,12 +140,16 @@ def test_keyboard_alone(name, card):
 
 @pytest.mark.parametrize("number", ["99", "0.05", "-1"])
 def test_a_typed_number_out_of_bounds_is_refused_with_the_bounds(number, card):
-    explorer = card("kl")
+    explorer = card("kl", width=375)
     before = explorer.state()
+    explorer.input("sigma").evaluate("input => input.scrollIntoView({ block: 'center' })")
     explorer.input("sigma").focus()
     explorer.page.keyboard.type(number)
     explorer.page.keyboard.press("Enter")
-    assert "0.1 to 3" in explorer.root.locator(".fault").inner_text()
+    fault = explorer.root.locator(".fault")
+    assert "0.1 to 3" in fault.inner_text()
+    box = fault.bounding_box()
+    assert 0 < box["y"] and box["y"] + box["height"] <= explorer.page.viewport_size["height"], "in sight"
     explorer.rest()
     assert explorer.state() == before
 
