@@ -1,5 +1,7 @@
 """A card keeps its size while it is used, in every face that a reader may have; its picture can be held."""
 
+from types import SimpleNamespace
+
 import pytest
 from cards import FACES, WEAR
 
@@ -200,18 +202,6 @@ def collisions(width, height, boxes):
     return found
 
 
-@each_explorer
-@pytest.mark.parametrize("width", WIDTHS)
-def test_words_in_the_picture_neither_collide_nor_are_cut(name, width, card):
-    explorer = card(name, width=width)
-    across, down, states = explorer.root.evaluate(PLACES)
-    assert all(states.values())
-    found = {state: collisions(across, down, boxes) for state, boxes in states.items()}
-    assert {state: faults for state, faults in found.items() if faults} == {}
-    pale = {state: {box[0] for box in boxes if box[6] < 4.5 or box[7] < 3} for state, boxes in states.items()}
-    assert {state: words for state, words in pale.items() if words} == {}
-
-
 # How high the part of the picture below all that is drawn is.
 EMPTY = """(root) => {
   const canvas = root.querySelector("canvas"), { width, height } = canvas;
@@ -219,30 +209,61 @@ EMPTY = """(root) => {
   return (1 - (data.findLastIndex((v, i) => i % 4 === 3 && v) + 1) / data.length) * canvas.clientHeight;
 }"""
 
+# What lies outside of the card, or, of numbers, of their row. Its folds are opened for it.
+OUTSIDE = """(root) => {
+  const closed = [...root.querySelectorAll("details:not([open])")];
+  closed.forEach((one) => (one.open = true));
+  const parts = [...root.querySelectorAll("*")].filter((part) => !part.closest("svg"));
+  const outside = parts.filter((part) => part.checkVisibility()).filter((part) => {
+    const room = part.matches("output") ? part.parentElement : root;
+    const [box, { left, right }] = [room, part].map((element) => element.getBoundingClientRect());
+    return left < box.left - 1 || right > box.right + 1;
+  }).map((part) => part.outerHTML.slice(0, 80));
+  closed.forEach((one) => (one.open = false));
+  return outside;
+}"""
+
+
+@pytest.fixture(scope="module")
+def seen():
+    return {}
+
+
+@pytest.fixture(params=WIDTHS)
+def layout(name, request, card, seen):
+    """How an explorer is laid out at a width, from one visit that the tests share."""
+    width = request.param
+    if (name, width) not in seen:
+        explorer = card(name, width=width)
+        seen[name, width] = SimpleNamespace(
+            empty=explorer.root.evaluate(EMPTY),
+            too_wide=explorer.page.evaluate("document.documentElement.scrollWidth") - width,
+            outside=explorer.root.evaluate(OUTSIDE),
+            words=explorer.root.evaluate(PLACES),
+        )
+    return seen[name, width]
+
 
 @each_explorer
-@pytest.mark.parametrize("width", [288, 343, 680])
-def test_a_picture_ends_with_no_empty_room(name, width, card):
-    explorer = card(name, width=width)
-    assert 0 <= explorer.root.evaluate(EMPTY) < 65
+def test_words_in_the_picture_neither_collide_nor_are_cut(name, layout):
+    across, down, states = layout.words
+    assert all(states.values())
+    found = {state: collisions(across, down, boxes) for state, boxes in states.items()}
+    assert {state: faults for state, faults in found.items() if faults} == {}
+    pale = {state: {box[0] for box in boxes if box[6] < 4.5 or box[7] < 3} for state, boxes in states.items()}
+    assert {state: words for state, words in pale.items() if words} == {}
 
 
 @each_explorer
-@pytest.mark.parametrize("width", WIDTHS)
-def test_nothing_of_a_card_is_outside_of_it(name, width, card):
+def test_a_picture_ends_with_no_empty_room(name, layout):
+    assert 0 <= layout.empty < 65
+
+
+@each_explorer
+def test_nothing_of_a_card_is_outside_of_it(name, layout):
     """No line is wider than the card, and no number than its row."""
-    explorer = card(name, width=width)
-    assert explorer.page.evaluate("document.documentElement.scrollWidth") <= width
-    outside = explorer.root.evaluate("""root => {
-      root.querySelectorAll("details").forEach((one) => (one.open = true));
-      const parts = [...root.querySelectorAll("*")].filter((part) => !part.closest("svg"));
-      return parts.filter((part) => part.checkVisibility()).filter((part) => {
-        const room = part.matches("output") ? part.parentElement : root;
-        const [box, { left, right }] = [room, part].map((element) => element.getBoundingClientRect());
-        return left < box.left - 1 || right > box.right + 1;
-      }).map((part) => part.outerHTML.slice(0, 80));
-    }""")
-    assert outside == []
+    assert layout.too_wide <= 0
+    assert layout.outside == []
 
 
 # How much wider than its room the widest option of each menu is. An arrow takes part of a menu's room.

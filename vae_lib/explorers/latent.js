@@ -228,7 +228,7 @@ function drawImages(picture, { now }, left, row) {
   }
   picture.text(start, under + 14, "0", color.muted);
   picture.text(start + small, under + 14, `${scale} nats`, color.muted, "right");
-  return narrow ? top + 196 : under + 40;
+  return narrow ? top + 196 : picture.height - 79;
 }
 
 /**
