@@ -165,6 +165,13 @@ FAULTS: list[Fault] = [
         "vae_lib/explorers/shared/explorers.css",
         "tests/site/test_cards.py::test_a_typed_number_out_of_bounds_is_refused_with_the_bounds[99]",
         (".fault { position: sticky;", ".fault {"),
+        build=True,
+    ),
+    *in_file(
+        "site_extension/static/book.css",
+        "tests/site/test_cards.py::test_a_typed_number_out_of_bounds_is_refused_with_the_bounds[99]",
+        (":has(.vae-explorer) { overflow: visible; }", ":has(.vae-explorer .own) { overflow: visible; }"),
+        build=True,
     ),
     *in_file(
         "book/04_kl.ipynb",
@@ -820,7 +827,7 @@ FAULTS: list[Fault] = [
     *in_file(
         "site_extension/static/book.css",
         "tests/site/test_train_card.py",
-        (".bd-article .output:has(.vae-explorer .own) { overflow: visible; }\n", ""),
+        (".bd-article .cell .output:has(.vae-explorer) { overflow: visible; }\n", ""),
         build=True,
     ),
     *in_file(

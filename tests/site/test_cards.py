@@ -139,17 +139,19 @@ def test_keyboard_alone(name, card):
 
 
 @pytest.mark.parametrize("number", ["99", "0.05", "-1"])
-def test_a_typed_number_out_of_bounds_is_refused_with_the_bounds(number, card):
-    explorer = card("kl", width=375)
+def test_a_typed_number_out_of_bounds_is_refused_with_the_bounds(number, html, tab):
+    """In sight of the field, also on a phone and in a chapter."""
+    page = tab((html / "book" / "04_kl.html").as_uri(), width=375)
+    explorer = Card(page, "kl")
     before = explorer.state()
     explorer.input("sigma").evaluate("input => input.scrollIntoView({ block: 'center' })")
     explorer.input("sigma").focus()
-    explorer.page.keyboard.type(number)
-    explorer.page.keyboard.press("Enter")
+    page.keyboard.type(number)
+    page.keyboard.press("Enter")
     fault = explorer.root.locator(".fault")
     assert "0.1 to 3" in fault.inner_text()
     box = fault.bounding_box()
-    assert 0 < box["y"] and box["y"] + box["height"] <= explorer.page.viewport_size["height"], "in sight"
+    assert 0 < box["y"] and box["y"] + box["height"] <= page.viewport_size["height"]
     explorer.rest()
     assert explorer.state() == before
 

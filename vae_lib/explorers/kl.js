@@ -128,9 +128,9 @@ export const explorer = {
   tasks: [
     { words: "Make the KL 0.", reach: { mu: 0, sigma: 1 }, done: (_, { kl }) => kl < 0.001 },
     { words: "Hold μ at 2. Which σ is the cheapest?", start: { mu: 2, sigma: 0.4 }, reach: { mu: 2, sigma: 1 },
-      done: ({ mu, sigma }) => mu === 2 && Math.abs(sigma - 1) < 0.03 },
+      done: ({ mu, sigma }) => Math.abs(mu - 2) < 0.05 && Math.abs(sigma - 1) < 0.03 },
     { words: "Spend 1 nat on a narrow q around 0.", reach: { mu: 0, sigma: 0.23 },
-      done: ({ mu, sigma }, { kl }) => mu === 0 && sigma < 1 && Math.abs(kl - 1) < 0.05 },
+      done: ({ mu, sigma }, { kl }) => Math.abs(mu) < 0.05 && sigma < 1 && Math.abs(kl - 1) < 0.05 },
   ],
   numbers,
 
