@@ -78,6 +78,10 @@ WATCH = """(() => {
 })();"""
 
 ALIVE = """() => [...document.querySelectorAll("[data-explorer]")].every((card) => card.matches(".live"))"""
+# A step that a reader can make: in a closed aside, the canvas makes the browser lay out what nobody sees.
+OPEN = """(root) => {
+  for (let fold = root; (fold = fold.parentElement.closest("details"));) fold.open = true;
+}"""
 LOAD_ALL = """() => Promise.all([...document.images].map((image) => {
   image.loading = "eager";
   return image.decode().catch(() => null);
@@ -114,6 +118,7 @@ def steps(browser):
             page.goto(file.as_uri())
             page.wait_for_function(ALIVE)
             root = page.locator(f'[data-explorer="{name}"]').element_handle()
+            root.evaluate(OPEN)
             for key, trait in EXPLORERS[name].parameters().items():
                 if not isinstance(trait, base.Slider):
                     continue

@@ -158,12 +158,12 @@ function drawPlane(picture, cache) {
   // The plane of another snapshot stays until every image has its place in the new one.
   if (!cache.plane || now.model.placed === data.labels.length) cache.plane = now.model;
   const { places, placed } = cache.plane;
-  const spots = Array.from({ length: placed }, (_, i) => at(places.subarray(2 * i, 2 * i + 2)));
   plane.inside(() => {
     picture.layer([cache.models.indexOf(/** @type {Model} */ (cache.plane)), placed], () => {
       drawDecoded(picture, plane, /** @type {Model} */ (cache.plane));
-      spots.forEach(([a, b], i) =>
-        picture.text(a, b, data.labels[i], color[`class-${data.labels[i]}`], "center", 0));
+      for (let i = 0; i < placed; i++) {
+        picture.text(...at(places.subarray(2 * i)), data.labels[i], color[`class-${data.labels[i]}`], "center", 0);
+      }
     });
     shown.circles();
     drawOval(picture, around(now.mu, now.sigma).map(at));
