@@ -118,6 +118,17 @@ test("a click on a dot chooses its run, one far from all nothing", () => {
   }
 });
 
+test("a row of eight images is not cut on a small phone", () => {
+  const image = btoa("\xff".repeat(32));
+  const data = { pixels: 4, originals: image, runs: [{ sigma: 1, distortion: 1, kl: [1, 0], means: image, samples: image }] };
+  for (const width of [250, 306, 571, 690]) {
+    const { pen } = drawn(rateDistortion, { run: 1 }, data, width);
+    const squares = pen.marks.filter(({ kind, color: paint, circles }) => kind === "fill" && paint === "ink" && !circles.length);
+    const across = squares.flatMap(({ points }) => points.map(([x]) => x));
+    assert.ok(across.length >= 3 * 8 * 4 && Math.max(...across) <= width, `${Math.max(...across)} of ${width}`);
+  }
+});
+
 // Where each explorer shows the quantity that its chapter lets the reader guess.
 /** @type {(pen: LoggingPen, tone: string) => number[]} */
 const lastDot = (pen, tone) => pen.marks

@@ -61,12 +61,12 @@ function drawDimensions(picture, run, runs) {
     x: [0, J], xticks: null, y: [0, 1.18 * Math.max(...runs.flatMap((one) => one.kl))],
     ylabel: `KL of each dimension: ${sorted.filter(isActive).length} of ${J} active`,
   });
+  const digits = picture.measure("0.00") < bars.x(1) - bars.x(0) - 4 ? 2 : 1;
   sorted.forEach((nats, j) => {
     const [on, top] = [isActive(nats), bars.y(nats)];
     picture.rect(bars.x(j + 0.2), top, bars.x(j + 0.8), bars.bottom, color.approximate);
     const ink = on ? color.approximate : color.muted;
-    const words = on ? picture.fitting(bars.x(1) - bars.x(0) - 4, nats.toFixed(2), nats.toFixed(1)) : "off";
-    picture.text(bars.x(j + 0.5), top - 10, words, ink, "center");
+    picture.text(bars.x(j + 0.5), top - 10, on ? nats.toFixed(digits) : "off", ink, "center");
   });
   bars.horizontal(0, color.muted, { width: 1 });
   return bars;
@@ -77,14 +77,15 @@ function drawDimensions(picture, run, runs) {
  * @type {(picture: Picture, start: number, run: Run, data: Data) => void}
  */
 function drawImages(picture, start, { means, samples }, { originals, pixels }) {
-  const { color, height } = picture;
+  const { color, height, width } = picture;
+  const step = Math.min(34, Math.floor((width - start) / 8));
   ["x", "x′", "new"].forEach((words, row) => {
     const greys = Uint8Array.from(atob([originals, means, samples][row]), (c) => c.charCodeAt(0));
     const top = height - 122 + 40 * row;
     picture.text(start - 8, top + 16, words, row ? color.likelihood : color.ink, "right");
     const strengths = Array.from({ length: 8 }, (_, i) =>
       Float64Array.from(greys.subarray(i * pixels, (i + 1) * pixels), (grey) => grey / 255));
-    picture.images(strengths.map((image, i) => [Math.round(start) + 34 * i, top, image]), 32, color.ink);
+    picture.images(strengths.map((image, i) => [Math.round(start) + step * i, top, image]), step - 2, color.ink);
   });
 }
 

@@ -126,8 +126,7 @@ export class Picture {
    * @type {(x0: number, y0: number, x1: number, y1: number, color: string, alpha?: number) => void}
    */
   hatched(x0, y0, x1, y1, color, alpha = 1) {
-    [x0, x1] = [Math.min(x0, x1), Math.max(x0, x1)];
-    [y0, y1] = [Math.min(y0, y1), Math.max(y0, y1)];
+    [[x0, x1], [y0, y1]] = [[x0, x1], [y0, y1]].map((ends) => ends.sort((a, b) => a - b));
     const height = y1 - y0;
     for (let x = x0 - height + 4; x < x1; x += 7) {
       const [start, end] = [Math.max(x, x0), Math.min(x + height, x1)];
@@ -269,6 +268,9 @@ export class Picture {
   }
 }
 
+/** @type {(tick: Tick) => [value: number, words: string]} */
+const worded = (tick) => (Array.isArray(tick) ? tick : [tick, minus(tick)]);
+
 /** Axes in the part of a picture that the margins leave; x and y are [low, high]. */
 export class Panel {
   /**
@@ -327,8 +329,7 @@ export class Panel {
     const { muted } = picture.color;
     picture.stroke([[left, bottom], [right, bottom]], muted, { width: 1 });
     let free = 0;
-    for (const tick of ticks) {
-      const [v, words] = Array.isArray(tick) ? tick : [tick, minus(tick)];
+    for (const [v, words] of ticks.map(worded)) {
       picture.stroke([[this.x(v), bottom], [this.x(v), bottom + 4]], muted, { width: 1 });
       const half = picture.measure(words) / 2;
       const center = Math.min(picture.width - half, Math.max(half, this.x(v))); // not cut by the picture
@@ -343,8 +344,7 @@ export class Panel {
     const { picture, left, top, bottom } = this;
     const { muted } = picture.color;
     picture.stroke([[left, top], [left, bottom]], muted, { width: 1 });
-    for (const tick of ticks) {
-      const [v, words] = Array.isArray(tick) ? tick : [tick, minus(tick)];
+    for (const [v, words] of ticks.map(worded)) {
       picture.stroke([[left - 4, this.y(v)], [left, this.y(v)]], muted, { width: 1 });
       picture.text(left - 7, this.y(v), words, muted, "right");
     }
