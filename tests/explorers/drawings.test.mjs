@@ -96,6 +96,19 @@ test("a curve that diverges leaves its frame, and words tell where to", () => {
   }
 });
 
+test("what is cut off is said above the bars, not on them", () => {
+  const data = game(Array(60).fill(20), Array(60).fill(3));
+  data.cases[1].per_dimension = [24, 1, 0];
+  for (const width of [250, 306, 690]) {
+    const { pen } = drawn(whichBug, { case: 2, epoch: 60, guess: "bug" }, data, width);
+    const said = pen.marks.findIndex(({ kind, words }) => kind === "text" && /cut off/.test(words ?? ""));
+    const bars = pen.marks.slice(0, said).filter(({ kind, points, color: paint }) =>
+      kind === "fill" && points.length === 4 && paint === "approximate");
+    const top = Math.min(...bars.flatMap(({ points }) => points.map(([, y]) => y)));
+    assert.ok(pen.marks[said].points[0][1] + 6 < top, `at ${width} pixels`);
+  }
+});
+
 test("curves that stay in the frame keep their names beside them", () => {
   const nll = Array.from({ length: 60 }, (_, i) => 40 - i / 3);
   const { pen } = drawn(whichBug, { case: 2, epoch: 60, guess: "none" }, game(nll, nll.map(() => 5)));

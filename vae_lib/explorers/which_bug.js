@@ -121,7 +121,7 @@ function drawDimensions(picture, left, top, run, right) {
   const { color, narrow } = picture;
   const most = Math.max(1.2, ...right.per_dimension);
   const bars = picture.panel({
-    left, right: 8, top, bottom: narrow ? 8 : 46, x: [0.4, 8.6], y: [0, 1.3 * most], xticks: [], yticks: [0, 1],
+    left, right: 8, top, bottom: narrow ? 8 : 46, x: [0.4, 8.6], y: [0, (narrow ? 1.8 : 1.3) * most], xticks: [], yticks: [0, 1],
     ylabel: picture.fitting(picture.width - left + 30, "KL per dimension, nats; hatched: right",
       "KL per dimension; hatched: right"),
   });
@@ -133,7 +133,7 @@ function drawDimensions(picture, left, top, run, right) {
     picture.hatched(bars.x(i + 1.02), zero, bars.x(i + 1.35), bars.y(Math.min(most, kl)), blue));
   const largest = Math.max(...run.per_dimension);
   if (largest > 1.1 * most) {
-    picture.text(bars.right, bars.y(1.2 * most), `↑ cut off: up to ${rounded(largest)} nats`, blue, "right");
+    picture.text(bars.right, bars.y(1.1 * most) - 9, `↑ cut off: up to ${rounded(largest)} nats`, blue, "right");
   }
   bars.horizontal(0, color.muted, { width: 1 });
 }
