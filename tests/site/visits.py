@@ -255,6 +255,7 @@ def visit(page_name, page, base, html, rules, widths, picture):
         page.goto(f"{base}{page_name}.html", wait_until="domcontentloaded")
         page.wait_for_function("() => document.querySelector('link[rel=stylesheet]').sheet")
         page.evaluate(ASIDES)
+        page.evaluate("document.documentElement.classList.remove('arriving')")  # test_light.py looks at that
         page.evaluate(BOXES)  # lays out what is far below, too, which asks for its fonts
         page.evaluate(FONTS)
         facts.still = page.evaluate(BOXES)
