@@ -416,8 +416,17 @@ def test_screen_readers_have_one_control_for_each_trait(card):
     assert explorer.root.locator(".typed").first.get_attribute("tabindex") == "-1"
 
 
-def swipe(page, box, dx, dy):
-    """A finger that starts in the middle of a box, and moves."""
+# A finger that comes while the page still scrolls would stop that, and move nothing.
+STILL = """async () => {
+  for (let y = NaN, same = 0; same < 6; [y, same] = [scrollY, scrollY === y ? same + 1 : 0])
+    await new Promise(requestAnimationFrame);
+}"""
+
+
+def swipe(page, control, dx, dy):
+    """A finger that starts in a control of a page at rest, and moves."""
+    page.evaluate(STILL)
+    box = control.bounding_box()
     client = page.context.new_cdp_session(page)
     x, y = box["x"] + box["width"] / 3, box["y"] + box["height"] / 2
     send = lambda kind, points: client.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})  # noqa: E731
@@ -458,14 +467,14 @@ def test_a_swipe_over_a_slider_scrolls_and_changes_nothing(name, alone, phone):
             "slider => scrollTo(0, slider.getBoundingClientRect().top + scrollY - 350)"
         )
         top, place = phone.evaluate("scrollY"), explorer.input(key).input_value()
-        swipe(phone, explorer.input(key).bounding_box(), 4, -150)
+        swipe(phone, explorer.input(key), 4, -150)
         phone.wait_for_function("top => Math.abs(scrollY - top) > 50", arg=top)
         explorer.rest()
         assert explorer.state() == before and phone.evaluate("told") == 0, key
         phone.wait_for_function(
             "([slider, place]) => slider.value === place", arg=[explorer.input(key).element_handle(), place]
         )
-    swipe(phone, explorer.input(key).bounding_box(), 90, 2)
+    swipe(phone, explorer.input(key), 90, 2)
     phone.wait_for_function("() => told > 0")
     explorer.rest()
     assert explorer.state()[key] != before[key], "along the slider it moves it"
@@ -591,11 +600,11 @@ def test_a_swipe_over_a_range_scrolls_and_changes_nothing(alone, phone):
     card.root.evaluate(HEARD)
     slider.evaluate("slider => scrollTo(0, slider.getBoundingClientRect().top + scrollY - 350)")
     top = phone.evaluate("scrollY")
-    swipe(phone, slider.bounding_box(), 4, -150)
+    swipe(phone, slider, 4, -150)
     phone.wait_for_function("top => Math.abs(scrollY - top) > 50", arg=top)
     card.rest()
     assert card.state() == before and phone.evaluate("told") == 0
-    swipe(phone, slider.bounding_box(), 40, 2)
+    swipe(phone, slider, 40, 2)
     phone.wait_for_function("() => told > 0")
     card.rest()
     assert card.state()["p"] != before["p"], "along the slider it moves it"

@@ -23,7 +23,7 @@ def large(tab):
 
 
 @pytest.mark.parametrize("width", [320, 375, 768, 1280])
-@pytest.mark.parametrize("name", ["intro", "04_kl", "exercises/04_kl", "questions"])
+@pytest.mark.parametrize("name", ["intro", "04_kl"])
 def test_the_page_is_as_wide_as_its_window(name, width, html, large):
     page = large((html / "book" / f"{name}.html").as_uri(), width)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -33,7 +33,7 @@ def test_the_page_is_as_wide_as_its_window(name, width, html, large):
     assert [box for box in boxes if box["x"] < 0 or box["x"] + box["width"] > width + 1] == []
 
 
-@pytest.mark.parametrize("width", [1000, 1440, 1500, 1920])
+@pytest.mark.parametrize("width", [1000, 1500])
 def test_words_stay_in_their_button(width, html, large):
     page = large((html / "book" / "04_kl.html").as_uri(), width)
     button = page.locator(".bd-sidebar-primary .search-button__button")

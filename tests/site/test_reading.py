@@ -114,8 +114,10 @@ SEARCHES = {
 }
 
 
-@pytest.mark.parametrize("way", ["served", "file"])
-@pytest.mark.parametrize("query", SEARCHES)
+@pytest.mark.parametrize(
+    ("query", "way"),
+    [*((query, "served") for query in SEARCHES), ("ε", "file"), ("loss NaN after a few epochs", "file")],
+)
 def test_search_finds(query, way, html, served, tab):
     """Typed into the field that Ctrl+K opens; with a quotation where pages can be asked for."""
     wrong, start = [], served if way == "served" else html.as_uri() + "/"

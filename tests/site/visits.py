@@ -185,6 +185,7 @@ SLIM = """() => {
   while (texts.nextNode()) {
     const text = texts.currentNode;
     if (!text.data.trim() || text.parentElement.closest(names)) continue;
+    if (text.parentElement.querySelector("a")) continue; // a link may be as small as the words around it
     let kind = "";
     for (let one = text.parentElement, i = 0; one && i < 5; one = one.parentElement, i++)
       kind += one.tagName + one.getAttribute("class") + one.getAttribute("style");
