@@ -1191,7 +1191,7 @@ FAULTS: list[Fault] = [
     ),
     *in_file(
         "site_extension/static/book.css",
-        "tests/site/test_light.py",
+        "tests/site/test_pages_wide.py::TestWide::test_nothing_moves_when_the_rest_of_a_page_is_laid_out",
         ("section:nth-of-type(n + 2) > h2 { margin-top: 0; }", "section:nth-of-type(n + 2) > h2 {}"),
         ("> section:last-child > :last-child { margin-bottom: 0 !important; }", "> section > hr {}"),
         (" overflow-clip-margin: 60rem; margin-top: 3rem;", ""),

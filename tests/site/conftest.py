@@ -81,6 +81,14 @@ class SubPathHandler(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+class Kept(SubPathHandler):
+    """What was asked for once is not asked for again."""
+
+    def end_headers(self):
+        self.send_header("Cache-Control", "max-age=3600")
+        super().end_headers()
+
+
 @contextlib.contextmanager
 def serving(handler, folder):
     """The address of a server of the folder."""
@@ -186,7 +194,7 @@ def alone(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cards")
     groups = [*((name,) for name in EXPLORERS), tuple(EXPLORERS), ("reconstruction_loss", "implied_beta")]
     write_pages(folder, groups, DATA)
-    with serving(SubPathHandler, folder) as host:
+    with serving(Kept, folder) as host:
         yield host + SubPathHandler.prefix
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
-from conftest import CHAPTERS, SubPathHandler, parsed, serving
+from conftest import SubPathHandler, parsed, serving
 from PIL import Image
 from playwright.sync_api import expect
 from sphinx.errors import ExtensionError
@@ -141,42 +141,6 @@ def test_all_of_a_page_is_laid_out_once_it_has_arrived(fragment, served, tab):
     assert page.evaluate(SKIPPED) == 0
     if fragment:
         expect(page.locator(fragment)).to_be_in_viewport(ratio=1, timeout=10_000)
-
-
-# Gives a page the class that it has while it arrives. What lies elsewhere then, though all of it is laid out
-# as if it were on the screen? And what of the first screen begins without its real size?
-ARRIVING = """() => {
-  const parts = [...document.querySelectorAll(".bd-article > section *")]
-    .filter((part) => !part.closest(".katex-mathml"))
-    .filter((part) => !part.matches(".bd-article > section > section")) // they lose margins of what they hold
-    .filter((part) => part.getBoundingClientRect().height);
-  const places = () => parts.map((part) => {
-    const { left, top, width, height } = part.getBoundingClientRect();
-    return [left, top, width, height];
-  });
-  const after = places();
-  document.documentElement.classList.add("arriving");
-  const late = [...document.querySelectorAll("article *")]
-    .filter((part) => getComputedStyle(part).contentVisibility === "auto");
-  for (const { style } of late) [style.contentVisibility, style.contain] = ["visible", "layout style paint"];
-  const off = places().map((place, i) =>
-    Math.max(...place.map((value, j) => Math.abs(value - after[i][j]))));
-  const words = (list) => list.map((part) => part.outerHTML.slice(0, 80));
-  const seen = ({ top, height }) => height > 0 && top < innerHeight;
-  const first = late.filter((part) => seen(part.getBoundingClientRect()));
-  document.documentElement.classList.remove("arriving");
-  for (const { style } of late) style.contentVisibility = style.contain = "";
-  return [late.length, words(parts.filter((_, i) => off[i] > 0.5)), words(first)];
-}"""
-
-
-def test_nothing_moves_when_the_rest_of_a_page_is_laid_out(page_name, served, tab):
-    page = tab(f"{served}{page_name}.html")
-    for width in (1280, 375):
-        page.set_viewport_size({"width": width, "height": 800})
-        late, moved, seen = page.evaluate(ARRIVING)
-        assert moved == [] and seen == [], f"{width} px wide"
-        assert late > 5 or page_name not in CHAPTERS
 
 
 def stored_pictures():

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from cards import READ, REST, Reading, opening
-from conftest import SET, TITLE, listeners, rgb
+from conftest import CHAPTERS, SET, TITLE, listeners, rgb
 from pixels import unseen
 from playwright.sync_api import Error
 
@@ -102,6 +102,32 @@ ROAD = """() => {
     cut: code.filter((pre) => pre.scrollWidth > pre.clientWidth + 1).map((pre) => pre.innerText.slice(0, 60)),
   };
 }"""
+# Gives a page the class that it has while it arrives. What lies elsewhere then, though all of it is laid out
+# as if it were on the screen? And what of the first screen begins without its real size?
+ARRIVING = """() => {
+  const parts = [...document.querySelectorAll(".bd-article > section *")]
+    .filter((part) => !part.closest(".katex-mathml"))
+    .filter((part) => !part.matches(".bd-article > section > section")) // they lose margins of what they hold
+    .filter((part) => part.getBoundingClientRect().height);
+  const places = () => parts.map((part) => {
+    const { left, top, width, height } = part.getBoundingClientRect();
+    return [left, top, width, height];
+  });
+  const after = places();
+  document.documentElement.classList.add("arriving");
+  const late = [...document.querySelectorAll("article *")]
+    .filter((part) => getComputedStyle(part).contentVisibility === "auto");
+  for (const { style } of late) [style.contentVisibility, style.contain] = ["visible", "layout style paint"];
+  const off = places().map((place, i) =>
+    Math.max(...place.map((value, j) => Math.abs(value - after[i][j]))));
+  const words = (list) => list.map((part) => part.outerHTML.slice(0, 80));
+  const seen = ({ top, height }) => height > 0 && top < innerHeight;
+  const first = late.filter((part) => seen(part.getBoundingClientRect()));
+  document.documentElement.classList.remove("arriving");
+  for (const { style } of late) style.contentVisibility = style.contain = "";
+  return [late.length, words(parts.filter((_, i) => off[i] > 0.5)), words(first)];
+}"""
+
 ASIDES = "document.querySelectorAll('details.aside').forEach((aside) => (aside.open = true))"
 
 # At one width, in one mode: by how much the page, a card, or the column, which has a scrollbar of its own, is
@@ -256,7 +282,7 @@ def visit(page_name, page, base, html, rules, widths, picture):
         page.goto(f"{base}{page_name}.html", wait_until="domcontentloaded")
         page.wait_for_function("() => document.querySelector('link[rel=stylesheet]').sheet")
         page.evaluate(ASIDES)
-        page.evaluate("document.documentElement.classList.remove('arriving')")  # test_light.py looks at that
+        page.evaluate("document.documentElement.classList.remove('arriving')")  # ARRIVING looks at that
         page.evaluate(BOXES)  # lays out what is far below, too, which asks for its fonts
         page.evaluate(FONTS)
         facts.still = page.evaluate(BOXES)
@@ -286,6 +312,7 @@ def visit(page_name, page, base, html, rules, widths, picture):
 
         facts.seen[wide, mode, "folded"] = page.evaluate(SEEN)
         facts.road = SimpleNamespace(**page.evaluate(ROAD))
+        facts.arriving = page.evaluate(ARRIVING)
         page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
         facts.opened_answers = page.evaluate(ANSWERS)
         page.evaluate(SLIM)
@@ -369,6 +396,11 @@ class EveryVisit:
     def test_nothing_jumps_while_the_page_arrives(self, facts):
         """Its layout shift is below 0.1, which counts as good. Fonts that come late add 0.03."""
         assert sum(value for value, *_ in facts.jumped) < 0.1, facts.jumped
+
+    def test_nothing_moves_when_the_rest_of_a_page_is_laid_out(self, page_name, facts):
+        late, moved, seen = facts.arriving
+        assert moved == [] and seen == []
+        assert late > 5 or page_name not in CHAPTERS
 
     def test_the_skip_link_is_the_first_stop(self, facts):
         link, targets, outline = facts.first_stop
