@@ -312,6 +312,7 @@ def visit(page_name, page, base, html, rules, widths, picture):
 
         facts.seen[wide, mode, "folded"] = page.evaluate(SEEN)
         facts.road = SimpleNamespace(**page.evaluate(ROAD))
+        page.evaluate("scrollTo(0, 0)")
         facts.arriving = page.evaluate(ARRIVING)
         page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
         facts.opened_answers = page.evaluate(ANSWERS)
