@@ -11,6 +11,7 @@ import nbformat
 import pytest
 import yaml
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 from pypdf import PdfReader
 from solutions import secrets
 
@@ -259,12 +260,19 @@ def test_a_link_of_another_page_leads_to_a_cell(built, tab):
     zebra(page).wait_for()
 
 
+def again(page, before="0"):
+    """Load the page again, after a script; until its scripts have run and all of it is laid out."""
+    page.evaluate(before)
+    page.reload()
+    page.locator(".vae-explorer.live").wait_for()
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
 @pytest.fixture(params=["choice", "number"])
 def prediction(request, chapter, tab):
     """The two kinds: a page, its form, and functions that guess wrong and that guess right."""
     page = tab(chapter)
-    page.evaluate("localStorage.clear()")
-    page.reload()
+    again(page, "localStorage.clear()")
     form = page.locator("form.guess").nth(int(request.param == "number"))
     if request.param == "choice":
         guesses = [lambda name=name: form.get_by_label(name).check() for name in ("red", "green")]
@@ -329,10 +337,11 @@ def test_a_guess_is_kept_until_it_is_taken_back(prediction):
     page, form, guess_wrong, _ = prediction
     guess_wrong()
     form.get_by_role("button", name="Check my guess").click()
-    page.reload()
+    again(page)
+    expect(form.get_by_role("status")).not_to_be_empty()
     assert verdict(form) in WRONG and answer(form).locator("p").is_visible()
     form.get_by_role("button", name="Guess again").click()
-    page.reload()
+    again(page)
     assert verdict(form) == "" and not answer(form).locator("p").is_visible()
 
 
@@ -354,6 +363,7 @@ def test_a_guess_can_be_made_where_the_browser_keeps_nothing(chapter, browser):
 
 def test_what_is_no_number_is_refused(chapter, tab):
     page = tab(chapter)
+    again(page, "localStorage.clear()")
     form = page.locator("form.guess").nth(1)
     for text in ("much", "1.2.3", "   "):
         form.get_by_label("Your guess").fill(text)
@@ -367,8 +377,7 @@ def test_what_is_no_number_is_refused(chapter, tab):
 )
 def test_numbers_are_read_as_they_are_written(chapter, tab, typed, said):
     page = tab(chapter)
-    page.evaluate("localStorage.clear()")
-    page.reload()
+    again(page, "localStorage.clear()")
     form = page.locator("form.guess").nth(1)
     form.get_by_label("Your guess").fill(typed)
     form.get_by_role("button", name="Check my guess").click()
@@ -377,8 +386,7 @@ def test_numbers_are_read_as_they_are_written(chapter, tab, typed, said):
 
 def test_the_figure_draws_the_guess_in_the_state_of_the_question_alone(chapter, tab):
     page = tab(chapter)
-    page.evaluate("localStorage.clear()")
-    page.reload()
+    again(page, "localStorage.clear()")
     card, form = page.locator("[data-explorer=kl]"), page.locator("form.guess").nth(1)
     page.locator("[data-explorer=kl].live:not([data-busy])").wait_for()
     form.get_by_label("Your guess").fill("1,5")
@@ -437,8 +445,7 @@ FITS = """form => [...form.querySelectorAll("*:not(.visually-hidden)")].every((p
 @pytest.mark.parametrize(("width", "mode"), [(320, "dark"), (320, "light"), (1280, "dark")])
 def test_a_prediction_can_be_read_and_fits(chapter, tab, width, mode):
     page = tab(chapter, width=width, mode=mode)
-    page.evaluate("localStorage.clear()")
-    page.reload()
+    again(page, "localStorage.clear()")
     for guessed in (False, True):
         if guessed:
             page.locator("form.guess").first.get_by_label("red").check()
