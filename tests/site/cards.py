@@ -13,7 +13,7 @@ import matplotlib
 import pytest
 from conftest import SET
 
-from site_extension import explorers, fonts
+from site_extension import explorers
 from vae_lib.explorers import EXPLORERS
 from vae_lib.explorers.shared import base
 
@@ -212,11 +212,11 @@ WEAR = """async (face) => {
 }"""
 
 
-def write_pages(folder, groups, data):
+def write_pages(folder, groups, data, fonts):
     """Pages of cards alone, made from the sources: for the names "a" and "b" together, the page a+b.html.
 
-    The cards are those of the site, drawn by the same function, in its fonts; the script is the site's
-    before it is made short.
+    The cards are those of the site, drawn by the same function; the script is the site's before it is made
+    short. `fonts` are the rules of its fonts.
     """
     names = list(dict.fromkeys(name for group in groups for name in group))
     made = {
@@ -239,7 +239,7 @@ def write_pages(folder, groups, data):
         )
         (folder / f"{'+'.join(group)}.html").write_text(page, encoding="utf-8")
     faces = "".join(FACE.format(name=name, size=size) for name, size in FACES.items())
-    (folder / "cards.css").write_text(fonts.stylesheet() + base.STYLE + faces, encoding="utf-8")
+    (folder / "cards.css").write_text(fonts + base.STYLE + faces, encoding="utf-8")
     files = explorers.scripts(names)
     for name in names:
         files |= EXPLORERS[name].assets()

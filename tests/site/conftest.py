@@ -184,8 +184,11 @@ def listeners(problems):
 
 
 @pytest.fixture(scope="session")
-def alone(tmp_path_factory):
-    """The address of pages that hold cards alone, made from the sources: NAME.html for each explorer."""
+def alone(html, tmp_path_factory):
+    """The address of pages that hold cards alone, made from the sources: NAME.html for each explorer.
+
+    Only their fonts are those of the built book: to cut them out anew takes seconds.
+    """
     from cards import write_pages
 
     from tests.explorers.examples import DATA
@@ -193,7 +196,10 @@ def alone(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("cards")
     groups = [*((name,) for name in EXPLORERS), tuple(EXPLORERS), ("reconstruction_loss", "implied_beta")]
-    write_pages(folder, groups, DATA)
+    sheet = (html / "_static" / "site.css").read_text(encoding="utf-8")
+    fonts = re.findall(r'@font-face\{font-family:"Book [^}]*\}', sheet)
+    assert len(fonts) == 4
+    write_pages(folder, groups, DATA, "\n".join(fonts))
     with serving(Kept, folder) as host:
         yield host + SubPathHandler.prefix
 

@@ -70,7 +70,10 @@ WITH_FIGURES = [
 
 @pytest.mark.parametrize("name", WITH_FIGURES)
 def test_a_figure_stays_in_sight_beside_its_text(name, chapter):
-    """At 1440 pixels and more; below, it follows its text in the same column. Few stops lead to the first."""
+    """At 1440 pixels and more; below, it follows its text in the same column. Few stops lead to the first.
+
+    One visit for all of it: to open a chapter takes longer than to look at it.
+    """
     page = chapter(name, width=1280)
     stops = 0
     while not page.evaluate("document.activeElement.closest('.vae-explorer') !== null") and stops < 10:
@@ -96,11 +99,11 @@ def test_a_figure_stays_in_sight_beside_its_text(name, chapter):
             top, bottom = picture["y"], picture["y"] + picture["height"]
             assert min(bottom, WINDOW) - max(top, HEADER) >= picture["height"] / 2, "half of it is in sight"
 
+    stuck_cards(page)
 
-@pytest.mark.parametrize("name", WITH_FIGURES)
-def test_a_stuck_card_shows_its_picture_and_its_controls(name, chapter):
-    """All of both where the window has room for them, otherwise all of the picture."""
-    page = chapter(name, width=1440)
+
+def stuck_cards(page):
+    """A card that is stuck shows its picture, and its controls where the window has room for them, too."""
     page.evaluate(ASIDES)
     assert page.locator(".beside .beside").count() == 0, "each figure has a box of its own"
     count = page.locator(".figure-beside").count()

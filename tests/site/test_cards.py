@@ -416,25 +416,24 @@ def test_screen_readers_have_one_control_for_each_trait(card):
     assert explorer.root.locator(".typed").first.get_attribute("tabindex") == "-1"
 
 
-# A finger that comes while the page still scrolls would stop that, and move nothing.
-STILL = """async () => {
-  for (let y = NaN, same = 0; same < 6; [y, same] = [scrollY, scrollY === y ? same + 1 : 0])
-    await new Promise(requestAnimationFrame);
-}"""
-
-
 def swipe(page, control, dx, dy):
-    """A finger that starts in a control of a page at rest, and moves."""
-    page.evaluate(STILL)
+    """A finger that starts in a control in the middle of the screen, moves and rests before it is lifted.
+
+    A finger that is lifted while it moves makes the page scroll on, however fast the machine was; and one
+    that comes then stops that, and moves nothing. Returns where the page was scrolled to before.
+    """
+    top = control.evaluate("control => (scrollBy(0, control.getBoundingClientRect().top - 350), scrollY)")
     box = control.bounding_box()
     client = page.context.new_cdp_session(page)
     x, y = box["x"] + box["width"] / 3, box["y"] + box["height"] / 2
     send = lambda kind, points: client.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})  # noqa: E731
     send("touchStart", [{"x": x, "y": y}])
-    for step in range(1, 11):
-        send("touchMove", [{"x": x + dx * step / 10, "y": y + dy * step / 10}])
+    for step in range(1, 6):
+        send("touchMove", [{"x": x + dx * step / 5, "y": y + dy * step / 5}])
+    page.wait_for_timeout(100)
     send("touchEnd", [])
     client.detach()
+    return top
 
 
 @pytest.fixture(scope="module")
@@ -463,11 +462,8 @@ def test_a_swipe_over_a_slider_scrolls_and_changes_nothing(name, alone, phone):
     before = explorer.state()
     explorer.root.evaluate(HEARD)
     for key in [k for k, trait in EXPLORERS[name].parameters().items() if isinstance(trait, base.Slider)]:
-        explorer.input(key).evaluate(
-            "slider => scrollTo(0, slider.getBoundingClientRect().top + scrollY - 350)"
-        )
-        top, place = phone.evaluate("scrollY"), explorer.input(key).input_value()
-        swipe(phone, explorer.input(key), 4, -150)
+        place = explorer.input(key).input_value()
+        top = swipe(phone, explorer.input(key), 4, -150)
         phone.wait_for_function("top => Math.abs(scrollY - top) > 50", arg=top)
         explorer.rest()
         assert explorer.state() == before and phone.evaluate("told") == 0, key
@@ -598,9 +594,7 @@ def test_a_swipe_over_a_range_scrolls_and_changes_nothing(alone, phone):
     phone.evaluate("document.body.style.height = '3000px'")
     before = card.state()
     card.root.evaluate(HEARD)
-    slider.evaluate("slider => scrollTo(0, slider.getBoundingClientRect().top + scrollY - 350)")
-    top = phone.evaluate("scrollY")
-    swipe(phone, slider, 4, -150)
+    top = swipe(phone, slider, 4, -150)
     phone.wait_for_function("top => Math.abs(scrollY - top) > 50", arg=top)
     card.rest()
     assert card.state() == before and phone.evaluate("told") == 0

@@ -24,7 +24,7 @@ function still(explorer, state, data, id) {
   const height = explorer.height ?? 300;
   const pen = new Recorder(id);
   explorer.draw(new Picture(pen, WIDTH, height, color), state, explorer.numbers(state, cache), cache);
-  return `<svg viewBox="0 0 ${WIDTH} ${height}" aria-hidden="true" font-size="13">${pen.svg}</svg>`;
+  return pen.picture(WIDTH, height);
 }
 
 for await (const line of createInterface({ input: process.stdin })) {
