@@ -297,7 +297,7 @@ test("a long line of a recorder ends where it ends, however its steps are rounde
   pen.moveTo(0.33, 7);
   for (let i = 1; i <= 1000; i++) pen.lineTo(0.33 + i * 0.66, 7 + Math.sin(i));
   const [x, y] = pen.d.split(/[Mlhv]/).slice(1).map((step) => step.split(" ").map(Number))
-    .reduce(([x, y], [right, down = 0]) => [x + right, y + down]);
+    .reduce(([left, top], [right, down = 0]) => [left + right, top + down]);
   assert.ok(Math.abs(x - 660.33) < 0.051 && Math.abs(y - 7 - Math.sin(1000)) < 0.051);
 });
 

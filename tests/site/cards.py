@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import shutil
@@ -33,7 +34,6 @@ READ = """(root) => ({
     return [c.name, pixel ? value : (value ?? c.value).replace("−", "-")];
   }),
   outputs: [...root.querySelectorAll("output")].map((o) => [o.name, o.dataset.value ?? null, o.textContent]),
-  data: JSON.parse(root.dataset.spec).data,
   words: root.querySelector("[role=img]").getAttribute("aria-label"),
   fault: root.querySelector(".fault").checkVisibility() ? root.querySelector(".fault").textContent : "",
 })"""
@@ -50,14 +50,14 @@ def opening(name):
 
 @dataclass
 class Reading:
-    """What a card showed at one moment: as READ returns it."""
+    """What a card showed at one moment, as READ returns it, and the data that it computes with."""
 
     name: str
     controls: list
     outputs: list
-    data: dict
     words: str
     fault: str
+    data: dict | None
 
     def state(self):
         """The state that the controls show; the pixels may be those of another image than one's own."""
@@ -101,6 +101,11 @@ class Reading:
             assert abs(number - value) <= 0.5001 * scale * 10**-digits, f"{key}: {texts[key]}"
 
 
+def data_of(card):
+    """The data with which a card computes. They stay, and there are many: they are read once."""
+    return json.loads(card.get_attribute("data-spec")).get("data")
+
+
 class Card:
     """An explorer on an open page: its controls set, its numbers read."""
 
@@ -108,14 +113,14 @@ class Card:
         self.page, self.name, self.cls = page, name, EXPLORERS[name]
         self.root = page.locator(f'[data-explorer="{name}"]')
         self.rest()
-        self.data = self.read().data
+        self.data = data_of(self.root)
 
     def rest(self):
         """Wait until everything is computed and drawn."""
         self.root.evaluate(REST)
 
     def read(self):
-        return Reading(self.name, **self.root.evaluate(READ))
+        return Reading(self.name, data=self.data, **self.root.evaluate(READ))
 
     def unfold(self):
         """Open what is folded."""

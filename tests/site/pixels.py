@@ -1,6 +1,7 @@
 """Can each word be seen? From a picture of the page, whatever its style sheets say."""
 
 import io
+import json
 
 import numpy as np
 from PIL import Image
@@ -41,7 +42,7 @@ WORDS = r"""async (y) => {
       found.push([word.slice(0, 30), box.left, box.top, box.right, box.bottom]);
     }
   }
-  return found;
+  return JSON.stringify(found); // thousands of numbers: as a text they are here sooner
 }"""
 PIECE = 6000  # pixels of the page in one picture, of which there cannot be one of any height
 SMALL = 16  # pixels: the height of the box of small words
@@ -67,7 +68,7 @@ def unseen(page, least):
 
 def pale(page, top, least):
     """The words in one piece of the page that its picture shows without contrast."""
-    words = page.evaluate(WORDS, top)
+    words = json.loads(page.evaluate(WORDS, top))
     jpeg = page.screenshot(type="jpeg", quality=90)
     with Image.open(io.BytesIO(jpeg)) as picture:
         picture.draft("L", picture.size)  # the lightness alone

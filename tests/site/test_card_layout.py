@@ -1,5 +1,6 @@
 """A card keeps its size while it is used, in every face that a reader may have; its picture can be held."""
 
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -29,10 +30,10 @@ RECORD = """async ([root, states, texts]) => {
     root.querySelector(".words").textContent = root.querySelector("[role=img]").getAttribute("aria-label");
     found.push([...root.querySelectorAll(texts)].map((element) => element.textContent));
   }
-  return found;
+  return JSON.stringify(found);
 }"""
 # Puts the texts of each state in their places. There is no frame in which the card could write its own.
-REPLAY = """([root, states, texts]) => states.map((state) => {
+REPLAY = """([root, states, texts]) => JSON.parse(states).map((state) => {
   [...root.querySelectorAll(texts)].forEach((element, i) => (element.textContent = state[i]));
   return root.getBoundingClientRect().height;
 })"""
@@ -175,7 +176,7 @@ PLACES = """async (root) => {
     }
   }
   delete ctx.fillText, delete ctx.clearRect;
-  return [canvas.clientWidth, canvas.clientHeight, found];
+  return JSON.stringify([canvas.clientWidth, canvas.clientHeight, found]); // as a text it is here sooner
 }"""
 
 
@@ -266,7 +267,7 @@ def laid_out(explorer, width):
         empty=explorer.root.evaluate(EMPTY),
         too_wide=explorer.page.evaluate("document.documentElement.scrollWidth") - width,
         outside=explorer.root.evaluate(OUTSIDE),
-        words=explorer.root.evaluate(PLACES),
+        words=json.loads(explorer.root.evaluate(PLACES)),
         menus={face: menus_in(explorer, face) for face in FACES if explorer.root.locator("select").count()},
     )
 

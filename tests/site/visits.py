@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from cards import READ, REST, Reading, opening
+from cards import READ, REST, Reading, data_of, opening
 from conftest import CHAPTERS, SET, TITLE, listeners, rgb
 from pixels import unseen
 from playwright.sync_api import Error
@@ -307,7 +307,9 @@ def visit(page_name, page, base, html, rules, widths, picture):
             facts.problems.append(f"an image: {error}")
         facts.jumped = page.evaluate(JUMPED)
         facts.files = files(facts.asked, base, html)
-        facts.opened, facts.moved = [reading(card) for card in cards], [moved(card) for card in cards]
+        data = [data_of(card) for card in cards]
+        facts.opened = [reading(card, own) for card, own in zip(cards, data, strict=True)]
+        facts.moved = [moved(card, own) for card, own in zip(cards, data, strict=True)]
         facts.focus = page.evaluate(FOCUS, STOPS)
 
         facts.seen[wide, mode, "folded"] = page.evaluate(SEEN)
@@ -341,17 +343,17 @@ def visit(page_name, page, base, html, rules, widths, picture):
     return facts
 
 
-def reading(card):
+def reading(card, data):
     """What a card of the page shows now."""
-    return Reading(card.get_attribute("data-explorer"), **card.evaluate(READ))
+    return Reading(card.get_attribute("data-explorer"), data=data, **card.evaluate(READ))
 
 
-def moved(card):
+def moved(card, data):
     """The card after its first slider was moved."""
     slider = card.locator("input[type=range]").first
     slider.evaluate(SET, slider.evaluate("s => Number(s.min) + 0.37 * (s.max - s.min)"))
     card.evaluate(REST)
-    return reading(card)
+    return reading(card, data)
 
 
 def files(asked, base, html):
