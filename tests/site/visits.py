@@ -194,11 +194,12 @@ CONTRAST = ["color-contrast"]
 BY_WIDTH = [*CONTRAST, "target-size", "scrollable-region-focusable"]  # what hangs on the width and the mode
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 # Most of a page is the inside of its formulas (the drawn half is hidden from screen readers, and its colours
-# are checked by themselves; for the other half, MathML, axe-core has no rule), the coloured words of its code,
-# and its sentences. Of words that are of the same kind, as their elements and those around them say, one is
-# enough; names of things stay.
+# are checked by themselves; for the other half, MathML, axe-core has no rule), the coloured words of its
+# code, and its sentences. Of words that are of the same kind, as their elements and those around them say,
+# one is enough; names of things stay.
 SLIM = """() => {
-  window.halves = [...document.querySelectorAll(".katex-html, semantics")].map((half) => [half.parentNode, half]);
+  window.halves = [...document.querySelectorAll(".katex-html, semantics")]
+    .map((half) => [half.parentNode, half]);
   halves.forEach(([, half]) => half.remove());
   const seen = new Set();
   for (const word of document.querySelectorAll(".highlight pre span[class]")) {
