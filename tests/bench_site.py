@@ -35,7 +35,7 @@ from vae_lib.training import fit
 
 ROOT = Path(__file__).resolve().parents[1]
 HTML = ROOT / "_build" / "html"
-STEPS, LOADS, EPOCHS = 200, 5, 60
+STEPS, LOADS, EPOCHS = 200, 11, 60  # whether a frame comes before the end of a page is chance: many loads
 CHAPTERS = sorted(f"book/{file.stem}" for file in (ROOT / "book").glob("[0-9]*.ipynb"))
 
 # Every animation frame is timed, and so is the handling of each input event.
