@@ -8,10 +8,11 @@ import { explorer as generative } from "../../vae_lib/explorers/generative.js";
 import { explorer as impliedBeta } from "../../vae_lib/explorers/implied_beta.js";
 import { explorer as kl } from "../../vae_lib/explorers/kl.js";
 import { explorer as monteCarlo } from "../../vae_lib/explorers/monte_carlo.js";
+import { explorer as naiveMonteCarlo } from "../../vae_lib/explorers/naive_monte_carlo.js";
 import { explorer as rateDistortion } from "../../vae_lib/explorers/rate_distortion.js";
 import { explorer as reconstructionLoss } from "../../vae_lib/explorers/reconstruction_loss.js";
 import { explorer as reparameterization } from "../../vae_lib/explorers/reparameterization.js";
-import { readied } from "../../vae_lib/explorers/shared/card.js";
+import { outputText, readied } from "../../vae_lib/explorers/shared/card.js";
 import { COLORS, Picture } from "../../vae_lib/explorers/shared/picture.js";
 import { explorer as train } from "../../vae_lib/explorers/train.js";
 import { explorer as whichBug } from "../../vae_lib/explorers/which_bug.js";
@@ -203,5 +204,68 @@ test("no curve of a training runs through the name of one", () => {
         line.some(([px, py]) => px > right - 6.9 * words.length && px < right && Math.abs(py - y) < 6));
       assert.deepEqual(crossed.map((line) => line.color), [], `${words} at ${width} pixels after ${epochs} epochs`);
     }
+  }
+});
+
+test("no curve of which_bug runs through the name of one, whatever is dotted, nor do names collide", () => {
+  const wild = (/** @type {number} */ end) => Math.abs(end) > 1e3; // its name stands where others fall: let them be flat
+  /** @type {(ends: number[], flat?: boolean) => number[][]} */
+  const run = ([nll, klTerm], flat = false) => Array.from({ length: 60 }, (_, i) =>
+    [[nll, 40], [klTerm, 1]].map(([end, start]) => (wild(end) || flat ? end : end + (start - end) * Math.exp(-i / 4))));
+  const ends = [[27, 0], [22, 2.3], [0.4, 0], [43, 3], [18, 2.6], [1e13, -1e27], [-1e14, 1e22]];
+  for (const own of ends) for (const guessed of ends) for (const width of [250, 306, 690]) {
+    const data = game(run(own).map(([nll]) => nll), run(own).map(([, klTerm]) => klTerm));
+    const [nll, klTerm] = [0, 1].map((term) => run(guessed, own.some(wild)).map((point) => point[term]));
+    data.cases.push({ ...data.cases[1], code: "guess", nll, kl: klTerm });
+    const { pen } = drawn(whichBug, { case: 2, epoch: 60, guess: "guess" }, data, width);
+    const lines = pen.marks.filter(({ kind, points }) => kind === "stroke" && points.length === 60);
+    assert.equal(lines.length, 4);
+    const names = pen.marks.filter(({ kind, words = "" }) => kind === "text" && /^(KL|reconstruction)( [↑↓]|$)/.test(words))
+      .map(({ words = "", points: [[x, y]] }) => [x, y, x + 6.9 * words.length]);
+    assert.equal(names.length, 2);
+    const at = `${own} and dotted ${guessed} at ${width} pixels`;
+    for (const [left, y, right] of names) {
+      assert.ok(left > 40 && right < width, at);
+      const crossed = lines.filter(({ points }) => points.some(([x], i) => i && x > left && points[i - 1][0] < right &&
+        Math.max(points[i][1], points[i - 1][1]) > y - 6 && Math.min(points[i][1], points[i - 1][1]) < y + 6));
+      assert.deepEqual(crossed.map(({ color: paint, dash }) => [paint, ...dash]), [], at);
+    }
+    const [[l0, y0, r0], [l1, y1, r1]] = names;
+    assert.ok(r0 < l1 || r1 < l0 || Math.abs(y0 - y1) >= 13, at);
+  }
+});
+
+test("the legend of the naive estimate is clear of the axis on the smallest telephone", () => {
+  for (const width of [253, 306, 690]) {
+    // of 12 px, a letter takes 5.9 px
+    const { pen } = drawn(naiveMonteCarlo, { num_samples: 100, J: 3, seed: 1 }, {}, width);
+    const legend = pen.marks.filter(({ kind, words }) => kind === "text" && /^(dashed|line|shaded): /.test(words ?? ""));
+    assert.equal(legend.length, 3);
+    for (const { words = "", points: [[right]] } of legend) {
+      assert.ok(right - 6 * words.length > 50, `“${words}” at ${width} pixels`);
+    }
+  }
+});
+
+test("an ELBO that is not finite is told in words wherever it stands, and no curve is led astray", () => {
+  for (const elbo of [NaN, -Infinity]) for (const failed of [null, { epoch: 31, step: 1 }]) for (const width of [253, 690]) {
+    const points = Array.from({ length: 30 }, (_, i) => ({ epoch: i + 1, loss: 25, reconstruction: -22, kl: 3, elbo: -26 }));
+    points[29].elbo = elbo;
+    const kept = { curves: { points, last: points[29] }, settings: { num_samples: 1 } };
+    const measured = { kl: Infinity };
+    const session = /** @type {any} */ ({ curves: kept.curves, kept, measured, run: { failed } });
+    const state = /** @type {any} */ ({ latent_dim: 2, drawing: [0], beta: 1 });
+    const cache = { session, data: {} };
+    const n = train.numbers(state, cache);
+    const said = train.describe(state, n, cache);
+    assert.match(said, failed ? /not a finite number any more.* up to epoch 30/
+      : /ELBO .* is not a finite number: .* ELBO not finite/);
+    assert.equal(outputText(train, "elbo", n), "not finite");
+    const pen = new LoggingPen();
+    train.draw(new Picture(pen, width, width < 520 ? 560 : 342, color), state, n, cache);
+    const words = pen.marks.flatMap((mark) => (mark.kind === "text" ? [mark.words ?? ""] : []));
+    assert.ok(words.some((text) => /ELBO.* ↑ not finite$/.test(text)), words.join());
+    assert.doesNotMatch([said, ...words].join(), /NaN|Infinity/);
+    assert.ok(pen.marks.every(({ points: places }) => places.flat().every(Number.isFinite)));
   }
 });

@@ -21,6 +21,7 @@ test("an output is a power of ten where fixed decimals say nothing", () => {
   assert.equal(format(1e7), "1.000·10⁷");
   assert.equal(format(-2.5e12), "−2.500·10¹²");
   assert.equal(format(1e-15), "0.0000", "what is left of a difference of equal numbers");
+  for (const value of [NaN, Infinity, -Infinity]) assert.equal(format(value, 2, true), "not finite");
   assert.deepEqual([-0.004, 0.006, -9999.99, 12345].map((value) => format(value, 2, true)),
     ["0.00", "0.01", "−9999.99", "1.2·10⁴"], "0, or short");
 });

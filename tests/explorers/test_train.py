@@ -238,7 +238,7 @@ def test_it_says_how_training_went():
     answer = trained(3)
     n, words = answer["numbers"], Words(answer["words"])
     epoch, loss, kl, elbo, held = words.take(
-        "Epoch #: this loss reports #, of which the KL term is #. "
+        "Epoch #: this loss reports #, and its KL term, before β, #. "
         "The ELBO of held-out images, with β = 1, is # nats, their KL #."
     )
     assert (int(epoch), n["epoch"]) == (3, 3)

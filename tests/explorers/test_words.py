@@ -390,7 +390,7 @@ def which_bug(words, state, n):
 def train(words, state, n):
     """Before its training; test_train.py reads what is said then."""
     assert n["epoch"] == 0
-    words.take("Not trained yet: each point of the plane decodes to the same grey. ")
+    words.take("No epoch has ended yet. Before training each z decodes to about the same grey; ")
     words.take("Train lets this loss shape both networks.")
 
 

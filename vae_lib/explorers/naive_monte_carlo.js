@@ -124,7 +124,7 @@ function drawRun(picture, J, curve) {
   p.curve(upper, color.prior, { width: 1, alpha: 0.6 });
   p.horizontal(exact, color.ink);
   p.line(curve, color.prior, { alpha: 0.5, width: 1.2 });
-  ["dashed: exact", "line: estimate from L draws", "shaded: ±2 standard errors by ρ"].forEach((words, i) =>
+  ["dashed: exact", "line: estimate from L draws", "shaded: ±2 standard errors"].forEach((words, i) =>
     picture.text(p.right - 4, p.bottom - 46 + 17 * i, words, i ? color.prior : color.ink, "right"));
   return p;
 }

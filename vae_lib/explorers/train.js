@@ -109,6 +109,7 @@ function numbers(_, { session }) {
 
 /** @param {number | null | undefined} value */
 const rounded = (value) => (value === null || value === undefined ? "none"
+  : !Number.isFinite(value) ? "not finite"
   : Math.abs(value) < 1e4 ? minus(value.toFixed(Math.abs(value) < 1 ? 2 : 1)) : scientific(value));
 
 // What a run trains, in few words
@@ -162,7 +163,8 @@ function drawCurves(picture, session, left, right, top, bottom) {
   const { color, width, height } = picture;
   const [now, kept] = [session?.curves.points ?? [], session?.kept?.curves.points ?? []];
   /** @type {(points: Point[], term: Term, sign: number) => Place[]} */
-  const places = (points, term, sign) => points.map((point) => [point.epoch, Math.max(-1e3, Math.min(1e3, sign * point[term]))]);
+  const places = (points, term, sign) => points.filter((point) => !Number.isNaN(point[term]))
+    .map((point) => [point.epoch, Math.max(-1e3, Math.min(1e3, sign * point[term]))]);
   const all = CURVES.flatMap(([term, sign]) => [now, kept].flatMap((points) => places(points, term, sign)))
     .map(([, value]) => value).filter(inside);
   const last = Math.max(1, ...[now, kept].map((points) => points[points.length - 1]?.epoch ?? 0));
@@ -194,7 +196,7 @@ function nameCurves(picture, p, last, drawn) {
   const names = CURVES.map(([term, sign, tone, long, short]) => {
     const [paid, words] = [sign * last[term], picture.fitting(room, long, short)];
     if (inside(paid)) return { y: p.y(paid) - 10, words, tone };
-    return { y: paid > 0 ? p.top : p.bottom, words: `${words} ${paid > 0 ? "↑" : "↓"} ${rounded(paid)}`, tone };
+    return { y: paid < 0 ? p.bottom : p.top, words: `${words} ${paid < 0 ? "↓" : "↑"} ${rounded(paid)}`, tone };
   }).sort((a, b) => a.y - b.y);
   const rows = Array.from({ length: Math.floor((p.bottom - p.top - 16) / 3) + 1 }, (_, row) => p.top + 8 + 3 * row);
   /** @type {{ cost: number, ys: number[] }[]} the best places of the names so far, the last of them at this row */
@@ -585,23 +587,25 @@ export const explorer = {
     if (session?.run.failed) {
       const { epoch, step } = session.run.failed;
       return `In epoch ${epoch}, step ${step} the loss was not a finite number any more, and training stopped. ` +
+        (n.epoch ? `The numbers and curves are those up to epoch ${n.epoch}. ` : "") +
         "Start over with a smaller step or another line.";
     }
     const kept = session?.kept?.curves.last;
     const beside = kept ? ` The kept run: loss ${rounded(kept.loss)}, KL ${rounded(kept.kl)}, ELBO ${rounded(kept.elbo)} ` +
       `after ${kept.epoch} epochs.` : "";
     if (!n.epoch && session?.goesOn) {
-      return "The model that was put in, as it came: the plane and the drawing are its own. Train goes on with it." + beside;
+      return "The model that was put in: the picture shows what it makes of z and of x. Train goes on with it." + beside;
     }
     if (!n.epoch) {
-      return "Not trained yet: each point of the plane decodes to the same grey. " +
+      return "No epoch has ended yet. Before training each z decodes to about the same grey; " +
         "Train lets this loss shape both networks." + beside;
     }
     const measured = session?.measured;
     const collapsed = measured && measured.kl < 0.1 ? " q(z|x) is the prior for every image: the posterior has collapsed." : "";
-    return `Epoch ${n.epoch}: this loss reports ${rounded(n.loss)}, of which the KL term is ${rounded(n.kl)}. ` +
-      `The ELBO of held-out images, with β = 1, is ${rounded(n.elbo)} nats, their KL ${rounded(measured?.kl)}.` +
-      collapsed + beside;
+    const held = Number.isFinite(n.elbo) ? `is ${rounded(n.elbo)} nats, their KL ${rounded(measured?.kl)}.`
+      : "is not a finite number: the weights have run away.";
+    return `Epoch ${n.epoch}: this loss reports ${rounded(n.loss)}, and its KL term, before β, ${rounded(n.kl)}. ` +
+      `The ELBO of held-out images, with β = 1, ${held}` + collapsed + beside;
   },
 
   draw(picture, state, _, cache) {

@@ -57,37 +57,48 @@ function drawCurves(picture, { case: number, epoch }, run, other) {
     x: [1, run.nll.length], y: [low - 0.09 * (high - low), high + 0.12 * (high - low)], xticks: [1, 20, 40, 60],
     xlabel: "epoch",
   });
-  const words = ["the two terms that its loop reports", "what its loop reports"].map((text) => `Case ${number}: ${text}`);
-  picture.text(4, 12, picture.fitting(p.right - 4, ...words));
+  picture.text(4, 12, `Case ${number}: what its loop reports`);
   p.horizontal(0, color.muted, { width: 1 });
-  drawCurve(p, "nll", color.likelihood, "reconstruction", run, other);
-  drawCurve(p, "kl", color.approximate, "KL", run, other);
   p.vertical(epoch, color.ink, { width: 1, dash: [5, 4] });
+  /** @type {["nll" | "kl", string, string][]} */
+  const terms = [["nll", "reconstruction", color.likelihood], ["kl", "KL", color.approximate]];
+  const drawn = terms.flatMap(([key, , tone]) => [other, run].flatMap((r) => {
+    const points = r[key].map((value, i) =>
+      /** @type {Point} */ ([i + 1, Math.max(-1e3, Math.min(1e3, value))])); // a canvas cannot draw to 10²⁷
+    if (r === run) p.line(points, tone);
+    else p.line(points, tone, { dash: [2, 5], width: 1.5 });
+    return points.slice(1).map(([x, y], i) => [p.x(x - 1), p.y(points[i][1]), p.x(x), p.y(y)]);
+  }));
+  for (const [key, words, tone] of terms) nameCurve(p, run[key], words, tone, drawn);
   picture.handle(p.x(epoch), p.top - 8, color.ink, "x", (x) => ({ epoch: p.atX(x) }));
 }
 
-/** @type {(p: Panel, key: "nll" | "kl", tone: string, words: string, run: Run, other: Run) => void} */
-function drawCurve(p, key, tone, words, run, other) {
+/**
+ * The name of a curve near its end, or where it leaves the frame: in the nearest row where as little as can be runs
+ * through it of what is drawn, lines from x, y to x, y; the name is added to them.
+ * @type {(p: Panel, curve: number[], words: string, tone: string, drawn: number[][]) => void}
+ */
+function nameCurve(p, curve, words, tone, drawn) {
   const { picture } = p;
-  const points = (/** @type {Run} */ r) => r[key].map((value, i) =>
-    /** @type {Point} */ ([i + 1, Math.max(-1e3, Math.min(1e3, value))])); // a canvas cannot draw to 10²⁷
-  if (other !== run) p.line(points(other), tone, { dash: [2, 5], width: 1.5 });
-  p.line(points(run), tone);
-  const last = run.nll.length - 1;
-  const [end, rival] = key === "nll" ? [run.nll[last], run.kl[last]] : [run.kl[last], run.nll[last]];
-  if (inside(end)) {
-    const [at, away] = [p.y(end), inside(rival) ? p.y(rival) : 0];
-    const below = at > away && at - away < 28;
-    const edge = 0.95 * run.nll.length;
-    const near = run[key].slice(Math.floor(edge - (picture.measure(words) / (p.right - p.left)) * last)).map((v) => p.y(v));
-    const y = below ? Math.max(...near) + 13 : Math.min(...near) - 13; // clear of the curve
-    return picture.text(p.x(edge), y, words, tone, "right");
+  const last = curve.length - 1;
+  const end = curve[last];
+  let [x, wanted, out] = [p.x(0.95 * last), p.y(end) - 13, last];
+  if (!inside(end)) {
+    while (out > 0 && !inside(curve[out - 1])) out--; // the epoch from which on it is outside
+    words += ` ${end < 0 ? "↓" : "↑"} ${rounded(end)}`;
+    [x, wanted] = [p.x(out + 1) - 8, end < 0 ? p.bottom - 9 : p.top + 14];
   }
-  let out = last; // the epoch from which on it is outside
-  while (out > 0 && !inside(run[key][out - 1])) out--;
-  const [x, early] = [p.x(out + 1), out < last / 2];
-  const gone = `${words} ${end < 0 ? "↓" : "↑"} ${rounded(end)}`;
-  picture.text(x + (early ? 8 : -8), end < 0 ? p.bottom - 9 : p.top + 14, gone, tone, early ? "left" : "right");
+  const wide = picture.measure(words);
+  x = out < last / 2 ? x + 16 : x - wide;
+  const near = drawn.filter(([from, , to]) => to > x - 4 && from < x + wide + 4);
+  let [y, least] = [wanted, Infinity];
+  for (let row = p.top + 8; row < p.bottom - 8; row++) {
+    const crossing = near.filter(([, a, , b]) => Math.max(a, b) > row - 8 && Math.min(a, b) < row + 8);
+    const cost = Math.abs(row - wanted) + 99 * crossing.length;
+    if (cost < least) [y, least] = [row, cost];
+  }
+  drawn.push([x, y - 7, x + wide, y + 7]);
+  picture.text(x, y, words, tone);
 }
 
 /** @type {(picture: Picture, left: number, top: number, size: number, words: string, run: Run) => void} */

@@ -2,11 +2,12 @@
 
 /**
  * A number in an output: fixed decimals with at most eight figures, or a power of ten where those say nothing. Where it
- * is `fixed` a small one is 0, and a large one short.
+ * is `fixed` a small one is 0, and a large one short. What ran away is told in words.
  * @param {number} value
  */
 export function format(value, digits = 4, fixed = false) {
   const size = Math.abs(value);
+  if (!Number.isFinite(size)) return "not finite";
   if (size < (fixed ? 0.5 * 10 ** -digits : 1e-14)) return (0).toFixed(digits);
   if (size < 0.5 * 10 ** -digits || size >= (fixed ? 1e4 : 1e7)) return scientific(value, fixed ? 1 : 3);
   return minus(value.toFixed(Math.min(digits, 7 - Math.floor(Math.log10(size)))));
