@@ -685,7 +685,7 @@ WRONG = {
         (
             lambda z, mu, t: torch.logsumexp(Normal(mu, sigma(t)).log_prob(z[:, None]), 1).sum(-1)
             - mu.shape[1] * math.log(len(mu)),
-            "the product of the margins",
+            "the product of the marginals",
         ),
         (lambda z, mu, t: Normal(mu.mean(0), sigma(t.mean(0))).log_prob(z).sum(-1), "That is one Gaussian"),
         (

@@ -88,7 +88,7 @@ def test_split_takes_more_images_than_a_block_holds():
 
 @each_pair
 def test_a_prior_with_the_moments_of_the_codes_gains_at_most_the_marginal_kl(codes):
-    """As the solution of exercise 10.5 says, which a prior without correlations cannot exceed."""
+    """As the solution of exercise 10.5 says, which a prior with independent dimensions cannot exceed."""
     mu, sigma = torch.tensor(codes, dtype=torch.float64)
     variance = mu.var(0, correction=0) + (sigma**2).mean(0)
     gain = 0.5 * (mu.mean(0) ** 2 + variance - variance.log() - 1).sum().item()

@@ -6,6 +6,8 @@ import re
 import textwrap
 
 import pytest
+import torch
+import torch.nn.functional as F
 from bookfiles import BOOK, Notebook
 from test_numbers import claims, numbers, was_printed
 
@@ -59,3 +61,16 @@ def test_numbers_of_an_answer_were_printed_by_the_cells_that_it_links(question: 
     assert [number for number, _ in claims(answer) if not was_printed(number, printed)] == []
     prose = re.sub(r"`[^`]*`|\[[^\]]*\]\([^)]*\)|\[[^\]]*\]", " ", answer)
     assert any(number in printed for number in numbers(prose) - {0, 1, 2}), "no number that shows it"
+
+
+def test_what_makes_a_negative_kl_or_a_negative_bce():
+    """A KL formula can be wrong without a wrong sign; pixels below 0 make BCE negative as those above 1 do."""
+    sigma_for_variance = 0.5 * (2.0 - torch.tensor(2.0).square().log() - 1)
+    assert sigma_for_variance < 0 and "The formula is wrong" in QUESTIONS["Why is my KL negative?"]
+    logits = torch.linspace(-100, 100, 401)
+    lowest = {
+        x: F.binary_cross_entropy_with_logits(logits, 0 * logits + x, reduction="none").min()
+        for x in (-1, 0, 1, 2)
+    }
+    assert [x for x, loss in lowest.items() if loss < 0] == [-1, 2]
+    assert "outside [0, 1]" in QUESTIONS["Can my loss be negative?"]

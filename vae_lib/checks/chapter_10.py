@@ -171,7 +171,7 @@ EXERCISES = {
             "The log-sum-exp is over the dimensions; it belongs over the N codes.": lambda z, mu, t: (
                 _log_each(z, mu, t).logsumexp(-1).mean(1)
             ),
-            "Each dimension has a mean over the images of its own: that is the product of the margins.": (
+            "Each dimension has a mean over the images of its own: that is the product of the marginals.": (
                 lambda z, mu, t: (_log_each(z, mu, t).logsumexp(1) - math.log(len(mu))).sum(-1)
             ),
             "That is the density; its logarithm is asked for.": lambda z, mu, t: _log_aggregated(
