@@ -64,7 +64,7 @@ def test_numbers_of_an_answer_were_printed_by_the_cells_that_it_links(question: 
 
 
 def test_what_makes_a_negative_kl_or_a_negative_bce():
-    """A KL formula can be wrong without a wrong sign; pixels below 0 make BCE negative as those above 1 do."""
+    """A KL formula can be wrong without a wrong sign; pixels below 0 make BCE negative, too."""
     sigma_for_variance = 0.5 * (2.0 - torch.tensor(2.0).square().log() - 1)
     assert sigma_for_variance < 0 and "The formula is wrong" in QUESTIONS["Why is my KL negative?"]
     logits = torch.linspace(-100, 100, 401)
