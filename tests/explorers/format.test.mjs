@@ -34,6 +34,7 @@ test("whole numbers have groups of three digits from five digits on", () => {
 test("a minus is the typographic one", () => {
   assert.equal(minus(-1.5), "−1.5");
   assert.equal(minus("-0.30"), "−0.30");
+  assert.deepEqual(["-0.00", "-0", "-0.001", "-10.00"].map(minus), ["0.00", "0", "−0.001", "−10.00"]);
   assert.equal(minus(2), "2");
 });
 

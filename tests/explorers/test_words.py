@@ -196,7 +196,7 @@ def reparameterization(words, state, n):
     kinds = ("pathwise", "score", "baseline")
     assert all(says(text, n[f"{kind}_mean"]) for kind, text in zip(kinds, means, strict=True))
     worth = words.take(
-        "Their variances differ: one pathwise draw is worth # of the score function, or # with a baseline."
+        "By their variances one pathwise draw is worth # of the score function, or # with a baseline."
     )
     for kind, text in zip(kinds[1:], worth, strict=True):
         assert says(text, n[f"{kind}_variance"] / n["pathwise_variance"], digits=2)
@@ -367,7 +367,7 @@ def which_bug(words, state, n):
         and rounded(kl, n["reported_kl"])
     )
     if state["guess"] == "none":
-        words.take("The six images are samples from the prior. Is a line wrong, and which? ")
+        words.take("The six images are samples from the prior. Which line is wrong, if any? ")
         words.take("Guess, and the answer appears.")
         return
     title = PROGRAMS[run["code"]].title
@@ -379,7 +379,7 @@ def which_bug(words, state, n):
     right = run["code"] == "right"
     if not right:
         words.take("Its line has the sign −, the right one +. ")
-    assert rounded(words.take("The held-out ELBO is # nats")[0], n["elbo"])
+    assert rounded(words.take("Its final held-out ELBO is # nats")[0], n["elbo"])
     if not right:
         best = next(other for other in runs if other["code"] == "right")
         lost = best["reconstruction"] - sum(best["per_dimension"]) - n["elbo"]

@@ -616,3 +616,24 @@ def test_a_task_ticks_itself_and_may_set_its_start(card):
     assert done.all_inner_texts() == ["Hold μ at 2. Which σ is the cheapest? Start here"]
     explorer.reset()
     assert done.count() == 1, "it stays done"
+
+
+def test_a_tick_that_is_above_the_screen_of_a_phone_is_counted_beside_the_controls(card):
+    """A count that the stylesheet writes; the browser's accessibility tree has its words."""
+    explorer = card("kl", width=375)
+    session = explorer.page.context.new_cdp_session(explorer.page)
+
+    def counted():
+        nodes = session.send("Accessibility.getFullAXTree")["nodes"]
+        texts = [n["name"]["value"] for n in nodes if n.get("role", {}).get("value") == "StaticText"]
+        return ["".join(texts[i : i + 4]) for i, text in enumerate(texts) if text == "✓ "]
+
+    height = explorer.root.bounding_box()["height"]
+    assert counted() == ["✓ 0 of 3"]
+    explorer.set("mu", 0)
+    explorer.set("sigma", 1)
+    assert counted() == ["✓ 1 of 3"]
+    assert explorer.root.bounding_box()["height"] == height
+    explorer.page.set_viewport_size({"width": 1280, "height": 800})
+    explorer.rest()
+    assert counted() == [], "there the task itself is in sight"

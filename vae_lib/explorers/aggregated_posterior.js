@@ -85,7 +85,7 @@ export const explorer = {
   say: { model: (model, { betas }) => `, β = ${betas[model - 1]}` },
 
   describe({ model, z_1, z_2 }, n, { data, now }) {
-    const fixed = (/** @type {number} */ v) => minus((Math.round(100 * v) / 100 || 0).toFixed(2)); // no −0.00
+    const fixed = (/** @type {number} */ v) => minus(v.toFixed(2));
     const [told, correlation, marginal] = now.parts.map(fixed);
     const apart = n.log_q - n.log_p;
     return `With β = ${data.betas[model - 1]} the mean KL is ${fixed(n.kl)} nats: ${told} tell the images apart, ` +

@@ -178,7 +178,7 @@ export const explorer = {
       grouped(Number((Number(n[name]) / Number(n.pathwise_variance)).toPrecision(2)));
     return start + `The means of ${grouped(num_samples)} draws are ${pathwise} pathwise, ` +
       `${score} by the score function and ${baseline} with a baseline. ` +
-      `Their variances differ: one pathwise draw is worth ${worth("score_variance")} ` +
+      `By their variances one pathwise draw is worth ${worth("score_variance")} ` +
       `of the score function, or ${worth("baseline_variance")} with a baseline.`;
   },
 

@@ -65,8 +65,7 @@ function drawCurves(picture, { case: number, epoch }, run, other) {
   const drawn = terms.flatMap(([key, , tone]) => [other, run].flatMap((r) => {
     const points = r[key].map((value, i) =>
       /** @type {Point} */ ([i + 1, Math.max(-1e3, Math.min(1e3, value))])); // a canvas cannot draw to 10²⁷
-    if (r === run) p.line(points, tone);
-    else p.line(points, tone, { dash: [2, 5], width: 1.5 });
+    p.line(points, tone, r === run ? {} : { dash: [2, 5], width: 1.5 });
     return points.slice(1).map(([x, y], i) => [p.x(x - 1), p.y(points[i][1]), p.x(x), p.y(y)]);
   }));
   for (const [key, words, tone] of terms) nameCurve(p, run[key], words, tone, drawn);
@@ -118,7 +117,7 @@ function drawPlaceOfAnswer(picture, left, top, right) {
   const bottom = height - (narrow ? 8 : 46);
   picture.frame(left, top, right, bottom, color.muted, { width: 1, dash: [4, 5] });
   [
-    "Here, after your guess:", "samples of the right program,", "what this program does,",
+    "Here, after your guess:", "samples of the right program,", "the answer,",
     "and the KL of each dimension",
   ].forEach((words, i) =>
     picture.text((left + right) / 2, (top + bottom) / 2 + 20 * (i - 1.5), words, color.muted, "center"));
@@ -184,14 +183,14 @@ export const explorer = {
       `${rounded(n.reported_nll)} for the reconstruction and ${rounded(n.reported_kl)} for the KL. `;
     if (guess === "none") {
       return seen + "The six images are samples from the prior. " +
-        "Is a line wrong, and which? Guess, and the answer appears.";
+        "Which line is wrong, if any? Guess, and the answer appears.";
     }
     const answer = guess === run.code ? `Your guess is right: ${run.title}. `
       : `Your guess was “${runOf(data, guess).title}”: it is “${run.title}”. `;
     const wrong = run.lines.length > 0;
     const line = wrong ? "Its line has the sign −, the right one +. " : "";
     const lost = wrong ? `, ${rounded(n.elbo_lost)} less than that of the right program` : "";
-    return `${seen}${answer}${line}The held-out ELBO is ${rounded(n.elbo)} nats${lost}.`;
+    return `${seen}${answer}${line}Its final held-out ELBO is ${rounded(n.elbo)} nats${lost}.`;
   },
 
   draw(picture, state, n, { data }) {

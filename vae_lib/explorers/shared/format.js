@@ -20,11 +20,12 @@ export function format(value, digits = 4, fixed = false) {
 export const grouped = (n) => (n < 1e4 ? String(n) : String(n).replace(/\B(?=(\d{3})+$)/g, "\u202f"));
 
 /**
- * A number in words and pictures: with the typographic minus, and 1e-7 as 1·10⁻⁷.
+ * A number in words and pictures: with the typographic minus, which 0.00 has not, and 1e-7 as 1·10⁻⁷.
  * @param {string | number} text
  */
 export const minus = (text) => String(text).replace(/e\+?(-?\d+)$/, (_, power) =>
-  "·10" + [.../** @type {string} */ (power)].map((c) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(c)] ?? "⁻").join("")).replace("-", "−");
+  "·10" + [.../** @type {string} */ (power)].map((c) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(c)] ?? "⁻").join(""))
+  .replace(/^-(?=[0.]+$)/, "").replace("-", "−");
 
 /**
  * A number in words as a power of ten, such as 8·10²¹.
