@@ -14,6 +14,7 @@ from . import (
     beside,
     colab,
     colours,
+    exercises,
     explorers,
     folds,
     fonts,
@@ -59,6 +60,7 @@ def setup(app):
     for part in (
         beside,
         colab,
+        exercises,
         explorers,
         folds,
         fonts,

@@ -8,6 +8,8 @@ in Jupyter, in Colab, on paper and without JavaScript. The metadata `predict` of
 
 A number that an explorer of the page shows has `"of": "kl?mu=0&sigma=2"`, the state in which it does, and
 `"name": "kl"`, its output (or a trait in that state). There the explorer draws the guess.
+
+Until book.js has run, a click on the button does nothing: a form for a dialog, outside of one, is not sent.
 """
 
 from html import escape
@@ -45,7 +47,7 @@ class Predictions(SphinxTransform):
 def ask(box, key: str, prediction: dict):
     """Put a form behind the question: around its options, or with a field for a number."""
     data = " ".join(f'data-{name}="{escape(str(value))}"' for name, value in prediction.items())
-    start = f'<form class="guess" data-key="{key}" {data} autocomplete="off"><fieldset>'
+    start = f'<form class="guess" method="dialog" data-key="{key}" {data} autocomplete="off"><fieldset>'
     options = next((child for child in box if isinstance(child, nodes.bullet_list)), None)
     if options is None:
         field = '<input name="guess" inputmode="decimal" required>'

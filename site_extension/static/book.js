@@ -146,8 +146,10 @@ for (const form of /** @type {NodeListOf<HTMLFormElement>} */ (document.querySel
     commit(form, null, true);
     form.querySelector("input")?.focus();
   });
-  guess.value = kept(key) ?? "";
-  if (complete()) commit(form, guess.value, false);
+  const before = kept(key);
+  if (typeof before !== "string") continue; // what was typed before this ran stays, to be checked
+  guess.value = before;
+  if (complete()) commit(form, before, false);
 }
 
 // One switch unfolds all code of a page, and of the pages that are opened later.

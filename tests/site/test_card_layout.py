@@ -225,6 +225,12 @@ OUTSIDE = """(root) => {
 }"""
 
 
+# The words beside numbers that take more than two lines.
+TALL = """(root) => [...root.querySelectorAll(".numbers label")].filter((label) =>
+  label.getBoundingClientRect().height > 2.5 * parseFloat(getComputedStyle(label).lineHeight))
+  .map((label) => label.textContent)"""
+
+
 # How much wider than its room the widest option of each menu is. An arrow takes part of a menu's room.
 NARROWED = """(root) => [...root.querySelectorAll("select")].map((menu) => {
   const style = getComputedStyle(menu), ctx = document.createElement("canvas").getContext("2d");
@@ -267,6 +273,7 @@ def laid_out(explorer, width):
         empty=explorer.root.evaluate(EMPTY),
         too_wide=explorer.page.evaluate("document.documentElement.scrollWidth") - width,
         outside=explorer.root.evaluate(OUTSIDE),
+        tall=explorer.root.evaluate(TALL),
         words=json.loads(explorer.root.evaluate(PLACES)),
         menus={face: menus_in(explorer, face) for face in FACES if explorer.root.locator("select").count()},
     )
@@ -294,9 +301,10 @@ def test_a_picture_ends_with_no_empty_room(name, layout):
 
 @each_explorer
 def test_nothing_of_a_card_is_outside_of_it(name, layout):
-    """No line is wider than the card, and no number than its row."""
+    """No line is wider than the card, and no number than its row; its words take at most two lines."""
     assert layout.too_wide <= 0
     assert layout.outside == []
+    assert layout.tall == []
 
 
 @pytest.mark.parametrize("name", ["implied_beta", "which_bug", "train"])

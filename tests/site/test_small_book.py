@@ -170,6 +170,7 @@ def test_no_file_of_a_book_without_solutions_has_one(built):
         assert "solutions" not in file.relative_to(folder).parts
         text = file.read_bytes().decode("utf-8", "replace")
         assert "BEGIN SOLUTION" not in text and "HIDDEN TESTS" not in text, file
+        assert "Solution of 4" not in text, file
         assert [line for line in hidden if line in text] == [], file
 
 
@@ -358,6 +359,29 @@ def test_a_guess_can_be_made_where_the_browser_keeps_nothing(chapter, browser):
     form.get_by_role("button", name="Check my guess").click()
     assert verdict(form) in RIGHT and answer(form).locator("p").is_visible()
     assert [problem for problem in problems if "book.js" in problem] == []
+    page.close()
+
+
+def test_a_guess_that_is_made_before_the_script_runs_is_not_lost(chapter, browser):
+    """The button does nothing until then: it does not load the page again, with the guess in its address."""
+    page, held = browser.new_page(), []
+    page.route("**/book.js*", lambda route: held.append(route))
+    page.goto(chapter, wait_until="commit")
+    forms = page.locator("form.guess")
+    forms.first.get_by_label("green").check()
+    forms.nth(1).get_by_label("Your guess").fill("0.8")
+    check = forms.locator("button:not([type])")
+    for form in (0, 1):
+        check.nth(form).click()
+    assert held and page.url == chapter
+    page.evaluate("window.same = true")
+    held[0].continue_()
+    page.wait_for_load_state()
+    assert not answer(forms.first).locator("p").is_visible(), "not before it is checked"
+    for form in (0, 1):
+        check.nth(form).click()
+        assert verdict(forms.nth(form)) in RIGHT and answer(forms.nth(form)).locator("p").is_visible()
+    assert page.evaluate("window.same") and page.url == chapter
     page.close()
 
 
