@@ -811,7 +811,7 @@ FAULTS: list[Fault] = [
         "tests/explorers/test_train.py",
         ("Number(i % 5 === 4) === kind", "Number(i % 5 === 3) === kind"),
         ("const pixel = (k % side) * side + Math.floor(k / side);", "const pixel = k;"),
-        ("measured.kl < 0.1 ?", "measured.kl < 1e-9 ?"),
+        ("measured && measured.kl < 0.1", "measured && measured.kl < 1e-9"),
         ('s.beta === 1 ? "" :', 's.beta === 4 ? "" :'),
     ),
     *in_file(
@@ -1231,7 +1231,7 @@ FAULTS: list[Fault] = [
     *in_file(
         "vae_lib/explorers/shared/explorers.css",
         "tests/site/test_large_font.py",
-        ("  .vae-explorer .numbers > div { flex-wrap: wrap; justify-content: end; }\n", ""),
+        ("flex-wrap: wrap; justify-content: end; gap: 0 0.8rem;", "justify-content: space-between; gap: 0.8rem;"),
         build=True,
     ),
     *in_file(
