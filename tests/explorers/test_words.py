@@ -345,7 +345,12 @@ def aggregated_posterior(words, state, n):
         "samples come here, codes hardly do.",
         "codes lie here, samples hardly come.",
         "samples come about as often as codes.",
+        "hardly a sample comes here, and hardly a code.",
     )
+    rare = max(n["log_p"], n["log_q"]) < -7
+    assert verdict.startswith("hardly") == rare
+    if rare:
+        return
     apart = n["log_q"] - n["log_p"]
     assert verdict.startswith("codes") == (apart > 2) and verdict.endswith("do.") == (apart < -2)
 

@@ -10,6 +10,8 @@ import { around, bytes, drawOval, drawTile, layersOf, perceptron, planeOf } from
 /** @typedef {{ data: Data, models?: Model[], now: Model }} Cache */
 /** @typedef {ReturnType<typeof numbers>} Terms */
 
+const RARE = -7; // in nats: so low is log p(z) from radius 3.2 on, beyond which 0.6 % of the prior lies
+
 /** The parts of the mean KL, (10.2): labels, and the names of the outputs. */
 const PARTS = ["mutual information", "total correlation", "marginal KL"];
 const named = (/** @type {string} */ label) => label.toLowerCase().replace(" ", "_");
@@ -77,7 +79,7 @@ export const explorer = {
   ],
   tasks: [
     { words: "Move z to where codes lie. What does the decoder show now?", reach: { z_1: 3, z_2: -1.5 },
-      done: (_, { log_p, log_q }) => log_q > log_p },
+      done: (_, { log_p, log_q }) => log_q > Math.max(log_p, RARE) },
     { words: "Raise β until the mismatch, hatched, is below 0.3 nats.", reach: { model: 5 },
       done: (_, n) => n.kl - n.mutual_information < 0.3 },
   ],
@@ -90,7 +92,8 @@ export const explorer = {
     const apart = n.log_q - n.log_p;
     return `With β = ${data.betas[model - 1]} the mean KL is ${fixed(n.kl)} nats: ${told} tell the images apart, ` +
       `${correlation} are total correlation and ${marginal} marginal KL. At z = (${fixed(z_1)}, ${fixed(z_2)}) ` +
-      `log p(z) is ${fixed(n.log_p)} and log q(z) ${fixed(n.log_q)}: ` + (apart < -2 ? "samples come here, codes hardly do."
+      `log p(z) is ${fixed(n.log_p)} and log q(z) ${fixed(n.log_q)}: ` +
+      (Math.max(n.log_p, n.log_q) < RARE ? "hardly a sample comes here, and hardly a code." : apart < -2 ? "samples come here, codes hardly do."
       : apart > 2 ? "codes lie here, samples hardly come." : "samples come about as often as codes.");
   },
 
