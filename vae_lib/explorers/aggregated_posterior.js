@@ -93,7 +93,8 @@ export const explorer = {
     return `With β = ${data.betas[model - 1]} the mean KL is ${fixed(n.kl)} nats: ${told} tell the images apart, ` +
       `${correlation} are total correlation and ${marginal} marginal KL. At z = (${fixed(z_1)}, ${fixed(z_2)}) ` +
       `log p(z) is ${fixed(n.log_p)} and log q(z) ${fixed(n.log_q)}: ` +
-      (Math.max(n.log_p, n.log_q) < RARE ? "hardly a sample comes here, and hardly a code." : apart < -2 ? "samples come here, codes hardly do."
+      (Math.max(n.log_p, n.log_q) < RARE ? "hardly a sample comes here, and hardly a code."
+      : apart < -2 ? "samples come here, codes hardly do."
       : apart > 2 ? "codes lie here, samples hardly come." : "samples come about as often as codes.");
   },
 
