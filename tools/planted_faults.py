@@ -1231,7 +1231,10 @@ FAULTS: list[Fault] = [
     *in_file(
         "vae_lib/explorers/shared/explorers.css",
         "tests/site/test_large_font.py",
-        ("flex-wrap: wrap; justify-content: end; gap: 0 0.8rem;", "justify-content: space-between; gap: 0.8rem;"),
+        (
+            "flex-wrap: wrap; justify-content: end; gap: 0 0.8rem;",
+            "justify-content: space-between; gap: 0.8rem;",
+        ),
         build=True,
     ),
     *in_file(
