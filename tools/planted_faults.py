@@ -156,6 +156,22 @@ FAULTS: list[Fault] = [
         "tests/explorers/test_modules.py",
         ("30 * hidden.reduce", "0 * hidden.reduce"),
         ("above = best[row - 5]", "above = best[row - 2]"),
+        (".filter((point) => !Number.isNaN(point[term]))", ""),
+        (': !Number.isFinite(value) ? "not finite"', ': value === Infinity ? "not finite"'),
+    ),
+    *in_file(
+        "vae_lib/explorers/which_bug.js",
+        "tests/explorers/test_modules.py",
+        ("99 * crossing.length", "0 * crossing.length"),
+        ("drawn.push([x, y - 7, x + wide, y + 7]);", ""),
+    ),
+    *in_file(
+        "vae_lib/explorers/train.js",
+        "tests/explorers/test_train.py::test_a_loss_without_a_kl_term_does_not_collapse_the_plane",
+        (
+            "(_, { epoch }, { session }) => epoch >= 10 && (session?.measured?.kl ?? 1) < 0.1",
+            "(_, { epoch, kl }) => epoch >= 10 && (kl ?? 1) < 0.1",
+        ),
     ),
     *in_file(
         "vae_lib/explorers/shared/explorers.css",
