@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gzip
 import json
+import math
 import subprocess
 
 import numpy as np
@@ -217,6 +218,8 @@ def test_what_the_page_sends_at_a_pause_is_the_model_and_its_history():
         assert torch.equal(ours, theirs)
     assert explorer.history == curves
     assert explorer.numbers() == {"epoch": 2, "loss": 30.0, "reconstruction": -28.0, "kl": 2.0, "elbo": -31.0}
+    explorer._trained |= {"elbo": [-41.0, None]}  # as JSON has what is not finite
+    assert explorer.history["elbo"][0] == -41 and math.isnan(explorer.history["elbo"][1])
 
 
 def test_weights_come_from_the_page_as_a_buffer_of_its_message():

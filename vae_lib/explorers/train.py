@@ -159,8 +159,12 @@ class Train(Explorer):
     @property
     def history(self) -> dict[str, list[float]]:
         """The curves: `epoch`, and at each `loss`, `reconstruction` and `kl` as this loss reports them, and
-        `elbo`, that of the held-out images with β = 1. Of a long run not every epoch is kept."""
-        return {name: list(self._trained.get(name, ())) for name in ("epoch", *TERMS)}
+        `elbo`, that of the held-out images with β = 1. Of a long run not every epoch is kept. A number that
+        was not finite in the page comes as None from there and is NaN here."""
+        return {
+            name: [math.nan if value is None else value for value in self._trained.get(name, ())]
+            for name in ("epoch", *TERMS)
+        }
 
     @property
     def model(self) -> VAE:
