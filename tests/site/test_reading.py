@@ -1,5 +1,6 @@
 """What makes the book easy to enter, to find one's way in, to share and to print."""
 
+import io
 import os
 import re
 from types import SimpleNamespace
@@ -202,6 +203,34 @@ def test_the_formulas_of_chapter_10_need_no_scrolling_on_a_phone(served, tab):
 
 class WithNotFound(Quiet, SubPathHandler):
     """As hosts do it: 404.html under the unknown address itself."""
+
+
+SCROLLS = """([kind, part]) => {
+  const wide = [...document.querySelectorAll(kind)].find((box) => box.scrollWidth > box.clientWidth + 40);
+  for (const word of [wide, ...wide.querySelectorAll("*")]) word.style.color = "transparent";
+  for (const word of wide.children) word.style.visibility = "hidden";
+  wide.scrollIntoView({ block: "center", behavior: "instant" });
+  wide.scrollLeft = part * (wide.scrollWidth - wide.clientWidth);
+  const { left, top, width, height } = wide.getBoundingClientRect();
+  return { x: left, y: top + height / 2 - 1, width, height: 2 };
+}"""
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+@pytest.mark.parametrize(
+    "kind", [".katex-display", ".cell_input pre", ".cell_output pre", ".pst-scrollable-table-container"]
+)
+def test_a_shadow_shows_on_which_side_there_is_more(kind, mode, served, tab):
+    page = tab(f"{served}book/07_reconstruction_loss.html", 320, mode)
+    page.evaluate("document.querySelectorAll('article details').forEach((one) => (one.open = true))")
+    page.evaluate("dispatchEvent(new Event('resize'))")  # for what was folded
+    for part, sides in ((0, (False, True)), (0.5, (True, True)), (1, (True, False))):
+        clip = page.evaluate(SCROLLS, [f"article {kind}", part])
+        page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        row = Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("L")
+        left, middle, right = (row.getpixel((x, 0)) for x in (1, row.width // 2, row.width - 2))
+        for shadow, more in zip((abs(left - middle), abs(right - middle)), sides, strict=True):
+            assert shadow > 40 if more else shadow < 4, part
 
 
 @pytest.fixture(scope="module")

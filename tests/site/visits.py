@@ -132,8 +132,8 @@ ASIDES = "document.querySelectorAll('details.aside').forEach((aside) => (aside.o
 
 # At one width, in one mode: by how much the page, a card, or the column, which has a scrollbar of its own, is
 # too wide; words that have too little contrast with what they stand on, of each kind of element one (axe-core
-# leaves out words in a drawing, and takes a second where this takes a hundredth); and the formulas that
-# scroll: can they break, is it seen that they scroll, and can the keyboard scroll them?
+# leaves out words in a drawing, and takes a second where this takes a hundredth); and the formulas, code and
+# tables that scroll: can formulas break, is it seen that they scroll, and can the keyboard scroll them?
 SEEN = """async () => {
   // Until pictures are drawn in their new size, which also moves what lies over them; some frames at most.
   const old = ({ clientWidth, width }) => clientWidth && width !== Math.round(clientWidth * devicePixelRatio);
@@ -178,13 +178,15 @@ SEEN = """async () => {
     if (high / low < (large ? 3 : 4.5)) unread.push([text.slice(0, 30), kind.slice(0, 60), colour.join()]);
   }
 
-  const formulas = [...document.querySelectorAll("article .katex-display")]
-    .filter((box) => box.checkVisibility() && box.scrollWidth > box.clientWidth + 1);
+  const [formulas, others] = [".katex-display", ":is(pre, .pst-scrollable-table-container)"]
+    .map((kind) => [...document.querySelectorAll(`article ${kind}`)]
+      .filter((box) => box.checkVisibility() && box.scrollWidth > box.clientWidth + 1));
   return {
     too_wide: Math.max(...wide), unread,
     uncut: formulas.filter((box) => ![...box.querySelectorAll(".base")].some((part) =>
       part.getBoundingClientRect().width > 0.8 * box.clientWidth)).map((box) => box.innerText.slice(0, 60)),
-    unmarked: formulas.filter((box) => box.tabIndex < 0 || getComputedStyle(box).backgroundImage === "none")
+    unmarked: [...formulas, ...others].filter((box) => (box.tabIndex < 0 && formulas.includes(box))
+      || !getComputedStyle(box).backgroundImage.includes("gradient"))
       .map((box) => box.innerText.slice(0, 60)),
   };
 }"""
@@ -430,7 +432,7 @@ class EveryVisit:
             ("too_wide", 0),  # the page does not scroll sideways
             ("unread", []),  # all words can be read
             ("uncut", []),  # a formula breaks where it can
-            ("unmarked", []),  # where it cannot, it shows that it scrolls, and the keyboard can do it
+            ("unmarked", []),  # where it cannot, and code and tables, show that they scroll
         ],
     )
     def test_at_every_width_and_in_both_modes(self, what, none, facts):
