@@ -205,6 +205,17 @@ class WithNotFound(Quiet, SubPathHandler):
     """As hosts do it: 404.html under the unknown address itself."""
 
 
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_results_are_numbers_and_places_are_linked(name, html):
+    """No printout says True or False, and no sentence names a cell by its id, which no page shows."""
+    page = parsed(html / f"{name}.html").select_one("article")
+    printed = [output.get_text() for output in page.select(".cell_output pre")]
+    assert printed and [text for text in printed if re.search(r"\b(True|False)\b", text)] == []
+    cells = {cell["id"].removeprefix("cell-id=") for cell in page.select("[id^='cell-id=']")}
+    named = [code.get_text() for code in page.select(":not(pre) > code")]
+    assert cells and [text for text in named if "-" in text and text in cells] == []
+
+
 SCROLLS = """([kind, part]) => {
   const wide = [...document.querySelectorAll(kind)].find((box) => box.scrollWidth > box.clientWidth + 40);
   for (const word of [wide, ...wide.querySelectorAll("*")]) word.style.color = "transparent";
