@@ -232,14 +232,14 @@ def test_every_step_of_a_drag_is_drawn(name, card):
     drawn = explorer.input(key).evaluate("""async (input) => {
       const root = input.closest("[data-explorer]"), [low, high] = [Number(input.min), Number(input.max)];
       const before = Number(root.dataset.drawn);
-      for (let i = 0; i < 40; i++) {
-        input.value = low + (high - low) * i / 39;
+      for (let i = 0; i < 20; i++) {
+        input.value = low + (high - low) * i / 19;
         input.dispatchEvent(new Event("input", { bubbles: true }));
         await new Promise(requestAnimationFrame);
       }
       return Number(root.dataset.drawn) - before;
     }""")
-    assert drawn >= 39
+    assert drawn >= 19
 
 
 def test_a_fault_stays_in_its_own_box(alone, tab):

@@ -106,7 +106,7 @@ ROAD = """() => {
 # as if it were on the screen? And what of the first screen begins without its real size?
 ARRIVING = """() => {
   const parts = [...document.querySelectorAll(".bd-article > section *")]
-    .filter((part) => !part.closest(".katex-mathml"))
+    .filter((part) => !part.parentElement.closest(".katex")) // they move with their formula
     .filter((part) => !part.matches(".bd-article > section > section")) // they lose margins of what they hold
     .filter((part) => part.getBoundingClientRect().height);
   const places = () => parts.map((part) => {
