@@ -152,8 +152,12 @@ def test_a_typed_number_out_of_bounds_is_refused_with_the_bounds(number, html, t
     assert "0.1 to 3" in fault.inner_text()
     box = fault.bounding_box()
     assert 0 < box["y"] and box["y"] + box["height"] <= page.viewport_size["height"]
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")  # the figure is drawn anew
     explorer.rest()
-    assert explorer.state() == before
+    assert explorer.state() == before and fault.is_visible()
+    explorer.input("sigma").press("ArrowRight")
+    explorer.rest()
+    assert fault.is_hidden()
 
 
 # Counts how often a script asks for a size or a style, for which the browser lays out the page at once.

@@ -205,6 +205,7 @@ class Life {
   /** Asks for a frame after a change; until a frame is complete the card is busy. */
   #schedule = () => {
     this.#moved = true;
+    this.#find(".fault").hidden = true; // here, as a frame may follow a refusal, too
     this.#root.toggleAttribute("data-busy", true);
     this.#again();
   };
@@ -230,7 +231,6 @@ class Life {
       this.#moved = false;
       root.dataset.drawn = String(Number(root.dataset.drawn ?? 0) + 1);
       root.toggleAttribute("data-busy", !ready);
-      this.#find(".fault").hidden = true;
       if (!ready) this.#again();
     } catch (error) {
       this.#fail(/** @type {Error} */ (error));
