@@ -423,8 +423,8 @@ def test_screen_readers_have_one_control_for_each_trait(card):
 def swipe(page, control, dx, dy):
     """A finger that starts in a control in the middle of the screen, moves and rests before it is lifted.
 
-    A finger that is lifted while it moves makes the page scroll on, however fast the machine was; and one
-    that comes then stops that, and moves nothing. Returns where the page was scrolled to before.
+    A finger that is lifted while it moves makes the page scroll on, how far hangs on the machine; the next
+    finger would stop that and move nothing. Returns where the page was scrolled to before.
     """
     top = control.evaluate("control => (scrollBy(0, control.getBoundingClientRect().top - 350), scrollY)")
     box = control.bounding_box()
